@@ -1,0 +1,52 @@
+"""The two kinds of ticket and what each may do: the one place that asks."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class TicketKind(StrEnum):
+    STANDARD = "standard"
+    CHAT = "chat"
+
+
+class TicketState(StrEnum):
+    OPEN = "open"
+    FINISHED = "finished"
+    MERGED = "merged"
+
+
+class Visibility(StrEnum):
+    PUBLIC = "public"
+    PRIVATE = "private"
+
+
+class Priority(StrEnum):
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+    URGENT = "urgent"
+
+
+class BodyFormat(StrEnum):
+    RICH = "rich"
+    PLAIN = "plain"
+
+
+class Traits(Struct, frozen=True, kw_only=True):
+    """What a kind of ticket may do."""
+
+    analysis_before_reply: bool
+    body: BodyFormat
+    stage_with_reply: bool
+    finishes_by_stage: bool
+
+
+TRAITS: dict[TicketKind, Traits] = {
+    TicketKind.STANDARD: Traits(
+        analysis_before_reply=True, body=BodyFormat.RICH, stage_with_reply=True, finishes_by_stage=True
+    ),
+    TicketKind.CHAT: Traits(
+        analysis_before_reply=False, body=BodyFormat.PLAIN, stage_with_reply=False, finishes_by_stage=False
+    ),
+}
