@@ -17,6 +17,11 @@ class Desk(Protocol):
     @property
     def actor(self) -> Actor: ...
 
+    @property
+    def timezone(self) -> str:
+        """IANA name of the deployment's time zone."""
+        ...
+
     def as_(self, actor: Actor) -> "Desk":
         """The same desk, acting for somebody else."""
         ...

@@ -120,7 +120,8 @@ class Inbound(Struct, frozen=True, kw_only=True):
 
     `key` is unique in its account: a second one with the same key is the same request and is dropped as a duplicate.
     `body_html` is as received, the core cleans it; `body_text` is always the whole text.
-    What no person wrote (`nature`) reopens nothing. `notices` are codes of oddities that agents are told of. `outside_id` is the sender's id for the message.
+    What no person wrote (`nature`) reopens nothing. `notices` are codes of oddities that agents are told of.
+    `outside_id` is the sender's id for the message.
     """
 
     key: str

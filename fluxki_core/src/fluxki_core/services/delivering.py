@@ -1,0 +1,227 @@
+"""The way out: a queued delivery is started in the store, given to its channel, and its end written down."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from secrets import token_hex
+
+import structlog
+
+from fluxki_core.domain.errors import FluxkiError, NotFound, Unavailable
+from fluxki_core.domain.events import (
+    DeliveryDiscarded,
+    DeliveryFailed,
+    DeliveryRetried,
+    DeliveryUncertain,
+    MessageSent,
+)
+from fluxki_core.domain.ids import AccountId, DeliveryId, MessageId, TicketId
+from fluxki_core.domain.people import SYSTEM, Actor
+from fluxki_core.domain.permissions import PermissionLevel, level, require, require_agent
+from fluxki_core.domain.tickets import DeliveryState, DeliveryView
+from fluxki_core.domain.traffic import Account, Outgoing, SendLater, SendRejected, SendUncertain, Sent
+from fluxki_core.services.core import Core
+from fluxki_core.services.outgoing import compose
+from fluxki_core.storage.queries import accounts, deliveries, events, messages, tickets
+from fluxki_core.storage.statements import Row, Steps
+
+log = structlog.get_logger()
+
+LEASE_MARGIN = 60.0  # seconds by which a lease outlasts the call's own limit
+LAPSED = "The process ended while sending; it may have been sent."
+
+
+async def send_next(core: Core, account: Account) -> bool:
+    """Sends the account's next delivery; False where none is due. Its end is always written down."""
+    token, now = token_hex(16), core.unit.now()
+    until = now + timedelta(seconds=core.settings.send_seconds + LEASE_MARGIN)
+    row = await core.unit.run("start", lambda: deliveries.claim(account.id, now, token, until), tell=False)
+    if row is None:
+        return False
+    core.unit.step("deliver:started")
+    try:
+        outgoing = await compose(core, account, row)
+    except FluxkiError as error:
+        await _unprepared(core, account, row, token, error)
+        return True
+    try:
+        sent = await core.host.address("channel_send", account, Sent, core.settings.send_seconds, outgoing=outgoing)
+    except SendLater as later:
+        await _postpone(core, account, outgoing, token, later)
+    except SendRejected as rejected:
+        await _settle(core, account, outgoing, token, DeliveryState.FAILED, str(rejected))
+    except SendUncertain as uncertain:
+        await _settle(core, account, outgoing, token, DeliveryState.UNCERTAIN, str(uncertain))
+    except Exception as error:
+        # A plugin that raises anything else, or takes too long, may have sent it: only a person may repeat it.
+        log.warning("channel_send failed", delivery=outgoing.delivery, error=repr(error))
+        await _settle(core, account, outgoing, token, DeliveryState.UNCERTAIN, str(error) or repr(error))
+    else:
+        core.unit.step("deliver:sent")
+        await _settle(core, account, outgoing, token, DeliveryState.SENT, sent.detail, sent.outside_id)
+    return True
+
+
+async def _postpone(core: Core, account: Account, outgoing: Outgoing, token: str, later: SendLater) -> None:
+    now = core.unit.now()
+
+    def script() -> Steps[None]:
+        changed = yield deliveries.postpone(outgoing.delivery, token, now, later.until, str(later))
+        if changed and later.account_wide:
+            yield accounts.pause(account.id, later.until)
+            yield accounts.set_sending(account.id, str(later))
+
+    await _insist(core, "postpone", script)
+
+
+async def _unprepared(core: Core, account: Account, row: Row, token: str, error: FluxkiError) -> None:
+    """What could not even be put together was certainly not sent."""
+    delivery, now = DeliveryId(row["id"]), core.unit.now()
+
+    def script() -> Steps[None]:
+        if isinstance(error, Unavailable):
+            yield deliveries.postpone(delivery, token, now, now + timedelta(seconds=30), str(error))
+            return
+        place = yield from deliveries.place(delivery)
+        if place and (yield deliveries.settle(delivery, token, now, DeliveryState.FAILED, None, str(error))):
+            ticket, message = TicketId(place["ticket_id"]), MessageId(place["message_id"])
+            yield from _told(now, SYSTEM, ticket, message, delivery, DeliveryState.FAILED, str(error))
+
+    await _insist(core, "unprepared", script)
+
+
+async def _insist(core: Core, name: str, script: Callable[[], Steps[None]]) -> None:
+    """Writes an end down also when the database is away for a while: it is known only here."""
+    give_up = core.unit.now() + timedelta(seconds=LEASE_MARGIN)
+    while True:
+        try:
+            return await core.unit.run(name, script)
+        except Unavailable:
+            if core.unit.now() > give_up:
+                raise
+            await asyncio.sleep(1.0)
+
+
+async def _settle(
+    core: Core,
+    account: Account,
+    outgoing: Outgoing,
+    token: str,
+    state: DeliveryState,
+    reason: str,
+    outside_id: str | None = None,
+) -> None:
+    now = core.unit.now()
+
+    def script() -> Steps[None]:
+        changed = yield deliveries.settle(
+            outgoing.delivery, token, now, state, outside_id and messages.outside_key(outside_id), reason
+        )
+        if not changed:
+            return
+        if outside_id:
+            yield messages.know_as(account.id, outside_id, outgoing.message)
+        if state is DeliveryState.SENT:
+            yield accounts.set_sending(account.id, "")
+        yield from _told(now, SYSTEM, outgoing.ticket, outgoing.message, outgoing.delivery, state, reason)
+
+    await _insist(core, "settle", script)
+
+
+def _told(
+    now: datetime,
+    actor: Actor,
+    ticket: TicketId,
+    message: MessageId,
+    delivery: DeliveryId,
+    state: DeliveryState,
+    reason: str,
+) -> Steps[None]:
+    match state:
+        case DeliveryState.SENT:
+            yield events.append(now, actor, ticket, MessageSent(message=message, delivery=delivery))
+        case DeliveryState.FAILED:
+            yield events.append(now, actor, ticket, DeliveryFailed(message=message, delivery=delivery, reason=reason))
+        case DeliveryState.UNCERTAIN:
+            yield events.append(
+                now, actor, ticket, DeliveryUncertain(message=message, delivery=delivery, reason=reason)
+            )
+
+
+async def mark_lapsed(core: Core) -> int:
+    """Deliveries whose process vanished while sending become uncertain; gives how many."""
+    now = core.unit.now()
+
+    def script() -> Steps[int]:
+        rows = yield deliveries.lapsed(now, 100)
+        for row in rows:
+            delivery = DeliveryId(row["id"])
+            state = DeliveryState.UNCERTAIN
+            yield deliveries.settle(delivery, row["lease_token"], now, state, None, LAPSED)
+            yield from _told(now, SYSTEM, row["ticket_id"], row["message_id"], delivery, state, LAPSED)
+        return len(rows)
+
+    return await core.unit.run("lapsed", script)
+
+
+async def due(core: Core) -> list[AccountId]:
+    """The accounts that have something to send now, by a channel that this process has."""
+    channels = tuple(each for each in core.host.channels if core.host.has(each, "channel_send"))
+    if not channels:
+        return []
+    return [
+        AccountId(row["account_id"]) for row in await core.unit.read(deliveries.accounts_due(core.unit.now(), channels))
+    ]
+
+
+async def troubled(core: Core, actor: Actor, after: DeliveryId, limit: int) -> list[DeliveryView]:
+    """Deliveries that failed, are uncertain, or wait for another try."""
+    require_agent(actor)
+    rows = await core.unit.read(deliveries.troubled(after, limit))
+    return [messages.delivery_view(row) for row in rows]
+
+
+async def retry(core: Core, actor: Actor, delivery: DeliveryId) -> DeliveryView:
+    """“Reenviar”: sends again what failed or may have been sent, on this actor's word; hurries what waits."""
+    now = core.unit.now()
+
+    def script() -> Steps[DeliveryView]:
+        row = yield from _held(actor, delivery, "send it again")
+        if not (yield deliveries.hurry(delivery, now)) and not (yield deliveries.requeue(delivery, now)):
+            raise NotFound("This delivery is not waiting, failed or uncertain; there is nothing to send again.")
+        retried = DeliveryRetried(message=row["message_id"], delivery=delivery)
+        yield events.append(now, actor, row["ticket_id"], retried)
+        return (yield from _view(delivery))
+
+    return await core.unit.run("retry", script)
+
+
+async def discard(core: Core, actor: Actor, delivery: DeliveryId) -> DeliveryView:
+    """Gives a delivery up; the message stays, shown as not sent."""
+    now = core.unit.now()
+
+    def script() -> Steps[DeliveryView]:
+        row = yield from _held(actor, delivery, "discard it")
+        if not (yield deliveries.discard(delivery, now)):
+            raise NotFound("This delivery is not waiting, failed or uncertain; there is nothing to discard.")
+        discarded = DeliveryDiscarded(message=row["message_id"], delivery=delivery)
+        yield events.append(now, actor, row["ticket_id"], discarded)
+        return (yield from _view(delivery))
+
+    return await core.unit.run("discard", script)
+
+
+def _view(delivery: DeliveryId) -> Steps[DeliveryView]:
+    row = yield from deliveries.place(delivery)
+    if row is None:
+        raise NotFound("There is no such delivery.")
+    return messages.delivery_view(row)
+
+
+def _held(actor: Actor, delivery: DeliveryId, what: str) -> Steps[Row]:
+    row = yield from deliveries.place(delivery)
+    if row is None:
+        raise NotFound("There is no such delivery.")
+    joined = yield from tickets.joined_level(row["ticket_id"], actor)
+    require(level(actor, row["department_id"], joined), PermissionLevel.REPLY, what)
+    return row

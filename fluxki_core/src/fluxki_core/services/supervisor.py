@@ -1,0 +1,198 @@
+"""The worker: keeps every account receiving, takes in what arrived, sends what is due, announces what happened."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+
+import structlog
+
+from fluxki_core.domain.errors import FluxkiError
+from fluxki_core.domain.ids import AccountId
+from fluxki_core.services import accounts, announcing, delivering, receiving
+from fluxki_core.services.core import Core, Known
+from fluxki_core.services.raw import AccountInbox
+from fluxki_core.storage.queries import accounts as queries
+from fluxki_core.storage.statements import Steps
+
+log = structlog.get_logger()
+
+LOOK = 2.0  # seconds between looks where no commit is told of
+LEASE_SECONDS = 15.0
+LANES = 4  # deliveries of one account that may be under way at once
+LONGEST_PAUSE = 60.0
+STOP = 10.0  # seconds that work under way has to end when the process stops
+
+
+class Supervisor:
+    """One process's worker. Any number of them share the work of one PostgreSQL database."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._known: dict[AccountId, Known] = {}
+        self._receivers: dict[AccountId, tuple[int, asyncio.Task[None]]] = {}
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Works until cancelled; then what is under way may end, and is cut off after `STOP` seconds."""
+        try:
+            while True:
+                try:
+                    await self._look_after_accounts()
+                    await self._hand_out()
+                except FluxkiError as error:
+                    log.warning("the worker waits", reason=str(error))
+                    await asyncio.sleep(1.0)
+                await self._core.unit.changed(LOOK)
+        finally:
+            await self._stop()
+
+    async def _stop(self) -> None:
+        self._stopping = True
+        receivers = [task for _, task in self._receivers.values()]
+        for task in receivers:
+            task.cancel()
+        # A message that is just being sent would otherwise be uncertain after every restart.
+        if self._busy:
+            await asyncio.wait(self._busy.values(), timeout=STOP)
+        for task in self._busy.values():
+            task.cancel()
+        await asyncio.gather(*receivers, *self._busy.values(), return_exceptions=True)
+
+    async def _look_after_accounts(self) -> None:
+        """Starts a receiver for each account, and a new one for each whose settings changed."""
+        rows = {AccountId(row["id"]): row for row in await self._core.unit.read(queries.accounts())}
+        for account, (generation, task) in list(self._receivers.items()):
+            if account not in rows or rows[account]["generation"] != generation or task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                del self._receivers[account]
+        self._known = {key: known for key, known in self._known.items() if key in rows}
+        for account, row in rows.items():
+            known = self._known.get(account)
+            if known is not None and known.generation == row["generation"]:
+                continue
+            try:
+                known = accounts.opened(self._core, row)
+            except FluxkiError as error:
+                self._known.pop(account, None)
+                await self._note(account, str(error))
+                continue
+            self._known[account] = known
+        for account, known in self._known.items():
+            if account not in self._receivers and self._core.host.has(known.account.channel, "channel_receive"):
+                task = asyncio.create_task(self._receive(known))
+                self._receivers[account] = (known.generation, task)
+
+    async def _note(self, account: AccountId, error: str) -> None:
+        def script() -> Steps[None]:
+            yield queries.set_receiving(account, error)
+
+        await self._core.unit.run("receiving", script, tell=False)
+
+    async def _receive(self, known: Known) -> None:
+        """Runs the account's `channel_receive` while this process holds its lease, again and again."""
+        name, pause = f"receive:{known.account.id}", 1.0
+        while True:
+            async with self._lease(name) as held:
+                if held:
+                    pause = await self._receive_once(known, pause)
+            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - spreads retries, keeps no secret
+
+    async def _receive_once(self, known: Known, pause: float) -> float:
+        """Gives the pause before the next try."""
+        core, account = self._core, known.account
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        call = asyncio.create_task(
+            core.host.address("channel_receive", account, type(None), None, inbox=AccountInbox(core, account.id))
+        )
+        renewal = asyncio.create_task(self._renew(account.id))
+        try:
+            await asyncio.wait({call, renewal}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (call, renewal):
+                task.cancel()
+            ended, _ = await asyncio.gather(call, renewal, return_exceptions=True)
+        if isinstance(ended, Exception):
+            log.warning("channel_receive failed", account=account.name, error=repr(ended))
+            with contextlib.suppress(FluxkiError):
+                await self._note(account.id, str(ended) or repr(ended))
+        return 1.0 if loop.time() - began > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
+
+    @contextlib.asynccontextmanager
+    async def _lease(self, name: str) -> AsyncIterator[bool]:
+        held = False
+        try:
+            held = await self._take(name)
+        except FluxkiError as error:
+            log.warning("no lease", name=name, reason=str(error))
+        try:
+            yield held
+        finally:
+            if held:
+                with contextlib.suppress(FluxkiError):
+                    await self._core.unit.run("lease", lambda: _dropped(name, self._core.holder), tell=False)
+
+    async def _take(self, name: str) -> bool:
+        core, now = self._core, self._core.unit.now()
+        return await core.unit.run(
+            "lease", lambda: queries.take_lease(name, core.holder, now, LEASE_SECONDS), tell=False
+        )
+
+    async def _renew(self, account: AccountId) -> None:
+        """Ends when the lease is lost: the work under it must then stop. While it lasts, the account is well."""
+        missed = 0
+        while missed < 2:
+            await asyncio.sleep(LEASE_SECONDS / 3)
+            try:
+                if not await self._take(f"receive:{account}"):
+                    return
+                await self._note(account, "")
+                missed = 0
+            except FluxkiError:
+                missed += 1
+
+    async def _hand_out(self) -> None:
+        """Starts a task for each piece of work that none of this process is at already."""
+        core = self._core
+        for account in await receiving.waiting(core):
+            if account in self._known:
+                self._start(f"in:{account}", partial(self._drain_in, self._known[account]))
+        await delivering.mark_lapsed(core)
+        for account in await delivering.due(core):
+            if account in self._known:
+                for slot in range(LANES):
+                    self._start(f"out:{account}:{slot}", partial(self._drain_out, self._known[account]))
+        self._start("announce", self._drain_events)
+
+    def _start(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        task = self._busy.get(name)
+        if task is None or task.done():
+            self._busy[name] = asyncio.create_task(self._guarded(name, work))
+
+    async def _guarded(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except FluxkiError as error:
+            log.warning("work is put off", work=name, reason=str(error))
+        except Exception:
+            log.exception("work failed", work=name)
+
+    async def _drain_in(self, known: Known) -> None:
+        while not self._stopping and await receiving.work(self._core, known.account):
+            pass
+
+    async def _drain_out(self, known: Known) -> None:
+        while not self._stopping and await delivering.send_next(self._core, known.account):
+            pass
+
+    async def _drain_events(self) -> None:
+        while not self._stopping and await announcing.announce_next(self._core):
+            pass
+
+
+def _dropped(name: str, holder: str) -> Steps[None]:
+    yield queries.drop_lease(name, holder)

@@ -1,0 +1,123 @@
+"""Deliveries: queueing, claiming the head of each lane, and how that ended."""
+
+from datetime import datetime
+
+from fluxki_core.domain.ids import AccountId, DeliveryId
+from fluxki_core.domain.tickets import DeliveryState
+from fluxki_core.storage.queries.base import one
+from fluxki_core.storage.queries.messages import _DELIVERY
+from fluxki_core.storage.statements import Row, Statement, Steps, marks, sql
+
+_HEAD_OF_LANE = (
+    "NOT EXISTS (SELECT 1 FROM delivery e WHERE e.lane = d.lane AND e.id < d.id AND e.state IN ('queued', 'started'))"
+)
+
+
+def accounts_due(now: datetime, channels: tuple[str, ...]) -> Statement:
+    """The accounts that have something to send now."""
+    return sql(
+        "SELECT DISTINCT d.account_id FROM delivery d JOIN account a ON a.id = d.account_id WHERE d.state = 'queued'"
+        f" AND d.due_at <= {{}} AND a.active AND a.channel IN ({marks(channels)})"
+        " AND (a.paused_until IS NULL OR a.paused_until <= {})",
+        *(now, *channels, now),
+    )
+
+
+def claim(account: AccountId, now: datetime, token: str, until: datetime) -> Steps[Row | None]:
+    """The account's delivery that is due longest and first in its lane, started under a lease."""
+    row = yield from one(
+        sql(
+            "SELECT d.id, d.message_id, d.recipient_kind, d.recipient, d.recipient_name, d.part, d.attempts"
+            " FROM delivery d JOIN account a ON a.id = d.account_id WHERE d.account_id = {} AND d.state = 'queued'"
+            f" AND d.due_at <= {{}} AND a.active AND (a.paused_until IS NULL OR a.paused_until <= {{}})"
+            f" AND {_HEAD_OF_LANE} ORDER BY d.due_at, d.id LIMIT 1 FOR UPDATE OF d SKIP LOCKED",
+            *(account, now, now),
+        )
+    )
+    if row is not None:
+        yield sql(
+            "UPDATE delivery SET state = 'started', lease_token = {}, lease_until = {}, attempts = attempts + 1,"
+            " changed_at = {} WHERE id = {}",
+            *(token, until, now, row["id"]),
+        )
+    return row
+
+
+def settle(
+    delivery: DeliveryId, token: str, now: datetime, state: DeliveryState, outside_id: str | None, reason: str
+) -> Statement:
+    """How it ended, counted only under the holder's lease token; gives back the id of the row that was changed."""
+    return sql(
+        "UPDATE delivery SET state = {}, outside_id = {}, reason = {}, lease_token = NULL, lease_until = NULL,"
+        " changed_at = {} WHERE id = {} AND lease_token = {} AND state = 'started' RETURNING id",
+        *(state, outside_id, reason, now, delivery, token),
+    )
+
+
+def postpone(delivery: DeliveryId, token: str, now: datetime, due_at: datetime, reason: str) -> Statement:
+    return sql(
+        "UPDATE delivery SET state = 'queued', due_at = {}, reason = {}, lease_token = NULL, lease_until = NULL,"
+        " changed_at = {} WHERE id = {} AND lease_token = {} AND state = 'started' RETURNING id",
+        *(due_at, reason, now, delivery, token),
+    )
+
+
+def lapsed(now: datetime, limit: int) -> Statement:
+    """Started deliveries whose holder is gone, held by this transaction."""
+    return sql(
+        "SELECT d.id, d.message_id, m.ticket_id, d.lease_token FROM delivery d JOIN message m ON m.id = d.message_id"
+        " WHERE d.state = 'started' AND d.lease_until < {} ORDER BY d.id LIMIT {} FOR UPDATE OF d SKIP LOCKED",
+        *(now, limit),
+    )
+
+
+def requeue(delivery: DeliveryId, now: datetime) -> Statement:
+    """Sends again, on a person's word, what failed or may have been sent; gives back the id of the row changed."""
+    return sql(
+        "UPDATE delivery SET state = 'queued', due_at = {}, attempts = 0, reason = '', changed_at = {} WHERE id = {}"
+        " AND state IN ('failed', 'uncertain', 'discarded') RETURNING id",
+        *(now, now, delivery),
+    )
+
+
+def hurry(delivery: DeliveryId, now: datetime) -> Statement:
+    """Tries a waiting delivery now; gives back the id of the row changed."""
+    return sql("UPDATE delivery SET due_at = {} WHERE id = {} AND state = 'queued' RETURNING id", now, delivery)
+
+
+def discard(delivery: DeliveryId, now: datetime) -> Statement:
+    return sql(
+        "UPDATE delivery SET state = 'discarded', changed_at = {} WHERE id = {}"
+        " AND state IN ('queued', 'failed', 'uncertain') RETURNING id",
+        *(now, delivery),
+    )
+
+
+def place(delivery: DeliveryId) -> Steps[Row | None]:
+    """The delivery as it is shown, and its ticket's department."""
+    return (
+        yield from one(
+            sql(
+                f"SELECT {_DELIVERY}, t.department_id FROM delivery d JOIN message m ON m.id = d.message_id"
+                " JOIN ticket t ON t.id = m.ticket_id WHERE d.id = {}",
+                delivery,
+            )
+        )
+    )
+
+
+def troubled(after: DeliveryId, limit: int) -> Statement:
+    """Deliveries that need a person, or are waiting for another try."""
+    return sql(
+        f"SELECT {_DELIVERY} FROM delivery d JOIN message m ON m.id = d.message_id WHERE d.id > {{}} AND"
+        " (d.state IN ('failed', 'uncertain') OR (d.state = 'queued' AND d.attempts > 0)) ORDER BY d.id LIMIT {}",
+        *(after, limit),
+    )
+
+
+def counts() -> Statement:
+    """How many deliveries are in each state that is not final."""
+    return sql(
+        "SELECT state, count(*) AS n FROM delivery WHERE state IN ('queued', 'started') GROUP BY state UNION ALL"
+        " SELECT state, count(*) AS n FROM delivery WHERE state IN ('failed', 'uncertain') GROUP BY state"
+    )

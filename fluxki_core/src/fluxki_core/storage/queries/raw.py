@@ -1,0 +1,113 @@
+"""Raw messages: storing them, claiming some to take in, and how that ended."""
+
+from datetime import datetime
+
+from fluxki_core.domain.ids import AccountId, MessageId, RawId
+from fluxki_core.storage.queries.base import one
+from fluxki_core.storage.statements import Row, Statement, Steps, marks, sql
+
+_RAW = "id, account_id, key, received_at, size, body, sha256, state, attempts, error"
+
+
+def put(
+    account: AccountId, key: str, received_at: datetime, size: int, body: bytes | None, sha256: str | None
+) -> Statement:
+    return sql(
+        "INSERT INTO raw (account_id, key, received_at, size, body, sha256, state, attempts, error)"
+        " VALUES ({}, {}, {}, {}, {}, {}, 'waiting', 0, '') ON CONFLICT (account_id, key) DO NOTHING RETURNING id",
+        *(account, key, received_at, size, body, sha256),
+    )
+
+
+def accounts_waiting(now: datetime) -> Statement:
+    """The accounts that have raw messages which nobody is working on."""
+    return sql(
+        "SELECT DISTINCT account_id FROM raw WHERE state = 'waiting' AND (lease_until IS NULL OR lease_until < {})", now
+    )
+
+
+def claim(account: AccountId, now: datetime, token: str, until: datetime, limit: int) -> Steps[list[Row]]:
+    """The account's oldest waiting messages, leased; none while another process works on the account's.
+
+    One batch an account at a time keeps the order in which they came.
+    """
+    yield sql("SELECT id FROM account WHERE id = {} FOR UPDATE", account)
+    busy = yield from one(
+        sql(
+            "SELECT id FROM raw WHERE state = 'waiting' AND account_id = {} AND lease_until >= {} LIMIT 1", account, now
+        )
+    )
+    if busy:
+        return []
+    rows = yield sql(
+        f"SELECT {_RAW} FROM raw WHERE state = 'waiting' AND account_id = {{}} ORDER BY id LIMIT {{}}", account, limit
+    )
+    yield from _lease(rows, token, until)
+    return rows
+
+
+def claim_keys(account: AccountId, keys: list[str], now: datetime, token: str, until: datetime) -> Steps[list[Row]]:
+    """The rows of these keys whatever their state; those that wait for nobody else are leased (see `lease_token`)."""
+    rows = yield sql(
+        f"SELECT {_RAW}, message_id, lease_until FROM raw WHERE account_id = {{}} AND key IN ({marks(keys)})"
+        " ORDER BY id FOR UPDATE",
+        account,
+        *keys,
+    )
+    free = [
+        row for row in rows if row["state"] == "waiting" and (row["lease_until"] is None or row["lease_until"] < now)
+    ]
+    yield from _lease(free, token, until)
+    return [{**row, "mine": row in free} for row in rows]
+
+
+def _lease(rows: list[Row], token: str, until: datetime) -> Steps[None]:
+    if rows:
+        ids = [row["id"] for row in rows]
+        yield sql(
+            "UPDATE raw SET lease_token = {}, lease_until = {}, attempts = attempts + 1"
+            f" WHERE id IN ({marks(ids)})",
+            token,
+            until,
+            *ids,
+        )
+
+
+def settle(raw: RawId, token: str, state: str, message: MessageId | None, error: str) -> Statement:
+    """How it ended, counted only for the lease's holder; gives back the id of the row that was changed."""
+    return sql(
+        "UPDATE raw SET state = {}, message_id = {}, error = {}, lease_token = NULL, lease_until = NULL"
+        " WHERE id = {} AND lease_token = {} RETURNING id",
+        *(state, message, error, raw, token),
+    )
+
+
+def release(token: str) -> Statement:
+    """Gives back what was claimed and could not be worked on, without counting the attempt."""
+    return sql(
+        "UPDATE raw SET lease_token = NULL, lease_until = NULL, attempts = attempts - 1"
+        " WHERE lease_token = {} AND state = 'waiting'",
+        token,
+    )
+
+
+def parked(after: RawId, limit: int) -> Statement:
+    return sql(
+        "SELECT r.id, r.received_at, r.size, r.error, a.name AS account FROM raw r JOIN account a"
+        " ON a.id = r.account_id WHERE r.state = 'parked' AND r.id > {} ORDER BY r.id LIMIT {}",
+        *(after, limit),
+    )
+
+
+def set_parked(raws: list[RawId], state: str) -> Statement:
+    """Replays ("waiting") or discards ("discarded") parked messages; all of them when none is named."""
+    some = f" AND id IN ({marks(raws)})" if raws else ""
+    return sql(f"UPDATE raw SET state = {{}}, attempts = 0 WHERE state = 'parked'{some} RETURNING id", state, *raws)
+
+
+def count_parked() -> Statement:
+    return sql("SELECT count(*) AS n FROM raw WHERE state = 'parked'")
+
+
+def place(raw: RawId) -> Steps[Row | None]:
+    return (yield from one(sql(f"SELECT {_RAW} FROM raw WHERE id = {{}}", raw)))
