@@ -1,10 +1,17 @@
 """The database under test: `--db=sqlite` or `--db=postgres`, one server a session, one fresh database a test."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+import pytest_asyncio
+from fluxki_core.hooks.loader import assemble
+from fluxki_core.services.assembly import opened_core
+from fluxki_core.services.core import CoreSettings
 from fluxki_core.storage.engines import Engine, engine_for
+from house import SECRET, House, opened_house
 from servers.databases import Databases, PostgresDatabases, SQLiteDatabases
 from servers.postgres import Cluster
 
@@ -88,3 +95,30 @@ async def engine(database_url: str) -> AsyncIterator[Engine]:
     await engine.start()
     yield engine
     await engine.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def migrated(databases: Databases) -> str:
+    """The URL of a migrated database with the starting set, to be copied."""
+    url = await databases.fresh()
+    engine = engine_for(url, synchronous="NORMAL")
+    with TemporaryDirectory() as folder:
+        settings = CoreSettings(data_dir=Path(folder))
+        async with opened_core(engine, assemble({}), settings, [SECRET]):
+            pass
+    return url
+
+
+@pytest.fixture
+async def house_url(databases: Databases, migrated: str) -> AsyncIterator[str]:
+    """A fresh copy of the migrated database."""
+    url = await databases.fresh(migrated)
+    yield url
+    await databases.drop(url)
+
+
+@pytest.fixture
+async def house(house_url: str, tmp_path: Path) -> AsyncIterator[House]:
+    """A core with the paper channel."""
+    async with opened_house(house_url, tmp_path) as house:
+        yield house

@@ -90,7 +90,7 @@ class Message(Table, tablename="message"):
     account_id = ForeignKey(
         Account, on_delete=OnDelete.set_null, on_update=OnUpdate.restrict, null=True, default=None, index=False
     )
-    inbound_key = Varchar(length=64, null=True, default=None)
+    inbound_key = Varchar(length=255, null=True, default=None)
     raw_id = BigInt(null=True, default=None)
     nature = Varchar(length=10)
     stranger = Boolean(default=False)
