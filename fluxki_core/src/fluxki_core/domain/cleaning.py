@@ -186,7 +186,7 @@ def _stripped(html: str) -> str:
 
 
 _ADDRESS = re.compile(
-    r"(?P<web>(?:https?://|www\.)[^\s<>\"']{3,2000})|(?P<mail>[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[a-z]{2,24})\b",
+    r"(?P<web>(?:https?://|www\.)[^\s<>\"']{3,2000})|(?P<mail>(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[a-z]{2,24})\b",
     re.IGNORECASE,
 )
 _REL = 'rel="noopener noreferrer nofollow" target="_blank"'

@@ -6,6 +6,7 @@ Pluggy stops at the first implementation that raises, so it serves here for the 
 import asyncio
 import inspect
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import structlog
@@ -121,11 +122,21 @@ async def fenced(plugin: Plugin, hook: str, arguments: dict[str, Any], seconds: 
 
 
 async def _contained(plugin: str, hook: str, call: Any) -> Any:
-    # A SystemExit or KeyboardInterrupt of a plugin would end the whole process.
+    # A SystemExit of a plugin would end the whole process, and its CancelledError would pass for ours and end the
+    # worker's own task.
     try:
         return await call
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise PluginError(f"Plugin {plugin}: {hook} was cancelled by the plugin itself.") from error
     except (SystemExit, KeyboardInterrupt) as error:
         raise PluginError(f"Plugin {plugin}: {hook} tried to end the process ({error!r}).") from error
+    except Exception:
+        raise
+    except BaseException as error:
+        raise PluginError(f"Plugin {plugin}: {hook} raised {error!r}, which is no Exception.") from error
 
 
 async def _abandon(task: asyncio.Task[Any], plugin: str, hook: str, grace: float) -> None:
@@ -144,5 +155,10 @@ def _forget(task: asyncio.Task[Any]) -> None:
 
 
 def _wanted(implementation: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
-    names = inspect.signature(implementation).parameters
+    names = _parameters(implementation)
     return {name: value for name, value in arguments.items() if name in names}
+
+
+@lru_cache(maxsize=1024)
+def _parameters(implementation: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(implementation).parameters)

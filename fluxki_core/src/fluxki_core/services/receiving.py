@@ -1,89 +1,124 @@
 """Works through an account's raw messages: claim some, understand each, take them in, settle them."""
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from secrets import token_hex
 
-from fluxki_core.domain.errors import Conflict, Unavailable
+from fluxki_core.domain.errors import FluxkiError, Unavailable
 from fluxki_core.domain.ids import AccountId, MessageId, RawId, TicketId
 from fluxki_core.domain.traffic import Account, Outcome, RawItem, Taken
 from fluxki_core.services import accounts, intake, raw
 from fluxki_core.services.core import Core
-from fluxki_core.services.understanding import TRIES, Understood, Unreadable, understand
+from fluxki_core.services.understanding import Understood, Unreadable, described, understand
 from fluxki_core.storage.errors import UniqueViolation
 from fluxki_core.storage.queries import raw as queries
 from fluxki_core.storage.statements import Row, Steps, savepoint
 
 BATCH = 50
+LEASE_SECONDS = 30.0  # of raw messages being worked on; renewed while that lasts, so that a dead process blocks little
 
 
 async def take_in(core: Core, name: str, items: Sequence[RawItem]) -> list[Taken]:
     """Stores raw messages for the named account and takes them in at once; one answer an item, in order."""
     account = (await accounts.find(core, name)).account
     fresh = await raw.put(core, account.id, tuple(items))
-    token, now = token_hex(16), core.unit.now()
-    keys = list(dict.fromkeys(each.key for each in items))
-    until = now + timedelta(seconds=core.settings.parse_seconds * TRIES * max(1, len(keys)))
-    rows = await core.unit.run("claim", lambda: queries.claim_keys(account.id, keys, now, token, until), tell=False)
-    mine = [row for row in rows if row["mine"]]
-    worked = await _work(core, account, mine, token)
-    taken = {row["key"]: outcome for row, outcome in zip(mine, worked, strict=True)}
-    for row in rows:
-        if not row["mine"]:
-            taken[row["key"]] = await _elsewhere(core, row, fresh=row["key"] in fresh)
+    left = list(dict.fromkeys(each.key for each in items))
+    taken: dict[str, Taken] = {}
+    while left:
+        now, token = core.unit.now(), token_hex(16)
+        rows = await core.unit.run("claim", partial(queries.claim_keys, account.id, left, now, token, _until(now)), tell=False)
+        mine = [row for row in rows if row["mine"]]
+        worked = await _work(core, account, mine, token)
+        taken |= {row["key"]: outcome for row, outcome in zip(mine, worked, strict=True)}
+        taken |= {row["key"]: _elsewhere(row, fresh) for row in rows if row["state"] != "waiting"}
+        left = [row["key"] for row in rows if row["key"] not in taken]
+        if left and not mine:
+            await core.unit.changed(1.0)  # another process works on them, or ended while it did
     return [taken.pop(each.key, Taken(outcome=Outcome.DUPLICATE)) for each in items]
 
 
-async def _elsewhere(core: Core, row: Row, *, fresh: bool) -> Taken:
-    """The outcome of a message that another process works on, or that was stored before this call."""
-    place = RawId(row["id"])
-    while row["state"] == "waiting":
-        await core.unit.changed(1.0)
-        row = await _again(core, place)
+def _elsewhere(row: Row, fresh: set[str]) -> Taken:
+    """The outcome of a message that another process worked on, or that was stored before this call."""
     if row["state"] == "parked":
         return Taken(outcome=Outcome.PARKED, detail=row["error"])
-    return Taken(outcome=Outcome.ACCEPTED if fresh and row["state"] == "done" else Outcome.DUPLICATE)
-
-
-async def _again(core: Core, place: RawId) -> Row:
-    row = await core.unit.look(lambda: queries.place(place))
-    if row is None:
-        raise Conflict("A raw message vanished from the store while it was taken in.")
-    return row
+    accepted = row["key"] in fresh and row["state"] == "done"
+    return Taken(outcome=Outcome.ACCEPTED if accepted else Outcome.DUPLICATE)
 
 
 async def work(core: Core, account: Account) -> int:
     """Takes in the account's next raw messages; gives how many, 0 when nothing is left to do here."""
     token, now = token_hex(16), core.unit.now()
-    until = now + timedelta(seconds=core.settings.parse_seconds * TRIES * BATCH)
-    rows = await core.unit.run("claim", lambda: queries.claim(account.id, now, token, until, BATCH), tell=False)
-    if rows:
-        await _work(core, account, rows, token)
+    claim = partial(queries.claim, account.id, now, token, _until(now), BATCH)
+    rows = await core.unit.run("claim", claim, tell=False)
+    await _work(core, account, rows, token)
     return len(rows)
+
+
+def _until(now: datetime) -> datetime:
+    return now + timedelta(seconds=LEASE_SECONDS)
 
 
 async def _work(core: Core, account: Account, rows: list[Row], token: str) -> list[Taken]:
     """One answer a row. What cannot be worked on just now is given back, and `Unavailable` raised."""
     if not rows:
         return []
+    renewal = asyncio.create_task(_renew(core, token))
     try:
         core.unit.step("receive:claimed")
         requests = [await understand(core, account, row) for row in rows]
-        kind = core.host.channel(account.channel).kind
-        now = core.unit.now()
-
-        def script() -> Steps[list[Taken]]:
-            at = yield from intake.context(now, account, kind, core.settings.reopen_days)
-            taken = []
-            for row, request in zip(rows, requests, strict=True):
-                taken.append((yield from _settled(at, RawId(row["id"]), request, token)))
-            return taken
-
-        return await core.unit.run("intake", script)
+        return await _taken_in(core, account, rows, requests, token)
     except BaseException:
         # Also when cancelled: the next process should not have to wait for the lease to run out.
-        await core.unit.run("release", lambda: _released(token), tell=False)
+        with contextlib.suppress(Unavailable):
+            await core.unit.run("release", lambda: _released(token), tell=False)
         raise
+    finally:
+        renewal.cancel()
+
+
+async def _renew(core: Core, token: str) -> None:
+    def script() -> Steps[None]:
+        yield queries.renew(token, _until(core.unit.now()))
+
+    while True:
+        await asyncio.sleep(LEASE_SECONDS / 3)
+        with contextlib.suppress(Unavailable):
+            await core.unit.run("renew", script, tell=False)
+
+
+async def _taken_in(
+    core: Core, account: Account, rows: list[Row], requests: list[Understood | Unreadable], token: str
+) -> list[Taken]:
+    """All in one transaction. What the driver will not even bind costs that, so each then has one of its own."""
+    try:
+        return await _intake(core, account, rows, requests, token)
+    except FluxkiError:
+        raise
+    except Exception as error:
+        if len(rows) == 1:
+            return await _intake(core, account, rows, [Unreadable(described(error))], token)
+    return [
+        (await _taken_in(core, account, [row], [request], token))[0]
+        for row, request in zip(rows, requests, strict=True)
+    ]
+
+
+async def _intake(
+    core: Core, account: Account, rows: list[Row], requests: list[Understood | Unreadable], token: str
+) -> list[Taken]:
+    kind, now = core.host.channel(account.channel).kind, core.unit.now()
+
+    def script() -> Steps[list[Taken]]:
+        at = yield from intake.context(now, account, kind, core.settings.reopen_days)
+        taken = []
+        for row, request in zip(rows, requests, strict=True):
+            taken.append((yield from _settled(at, RawId(row["id"]), request, token)))
+        return taken
+
+    return await core.unit.run("intake", script)
 
 
 def _released(token: str) -> Steps[None]:
@@ -113,8 +148,7 @@ def _taken(
         return Taken(outcome=Outcome.PARKED, nature=nature, detail=str(blocked)), "parked", None
     except Exception as error:
         # The fence of the way in: one message that the store refuses must not hold up the others.
-        detail = f"{type(error).__name__}: {error}"
-        return Taken(outcome=Outcome.PARKED, nature=nature, detail=detail), "parked", None
+        return Taken(outcome=Outcome.PARKED, nature=nature, detail=described(error)), "parked", None
     return _told(Outcome.ACCEPTED, request, placed.ticket), "done", placed.message
 
 

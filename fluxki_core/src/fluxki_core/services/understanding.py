@@ -1,11 +1,10 @@
 """The way in, between its halves: a raw message is parsed by its channel, checked, cleaned, its files stored."""
 
 import asyncio
-import contextlib
+import errno
 import io
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from secrets import token_urlsafe
@@ -27,6 +26,9 @@ T = TypeVar("T")
 TRIES = 3
 IN_LOOP = 32 * 1024  # characters of HTML that are cleaned in the event loop; more go to a thread
 MAX_NAME = 200
+MAX_REASON = 2000
+MAX_ADDRESS = 320
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
 
 
 class IntakeFile(Struct, frozen=True, kw_only=True):
@@ -58,47 +60,65 @@ class Unreadable(Struct, frozen=True):
 
 
 class StoredRaw:
-    """A raw message as its channel's parser sees it."""
+    """A raw message as its channel's parser sees it; `close` removes its folder."""
 
-    def __init__(self, row: Row, files: FileStore, folder: Path) -> None:
+    def __init__(self, row: Row, files: FileStore) -> None:
         self._body: bytes | None = row["body"]
-        self._path = files.existing(row["sha256"]) if row["sha256"] else None
+        self._sha256: str | None = row["sha256"]
+        self._files = files
+        self._folder: Path | None = None
         self.id = RawId(row["id"])
         self.received_at: datetime = row["received_at"]
         self.size: int = row["size"]
-        self.folder = folder
+
+    @property
+    def folder(self) -> Path:
+        """Made when it is first asked for, since most messages bring no files."""
+        if self._folder is None:
+            self._folder = self._files.scratch()
+        return self._folder
 
     def open(self) -> BinaryIO:
-        return io.BytesIO(self._body or b"") if self._path is None else self._path.open("rb")
+        """The bytes; raises `NotFound` where the store has lost them."""
+        if self._sha256 is None:
+            return io.BytesIO(self._body or b"")
+        return self._files.existing(self._sha256).open("rb")
+
+    def close(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 async def understand(core: Core, account: Account, row: Row) -> Understood | Unreadable:
     """Never raises for what the message or its plugin does; raises `Unavailable` where disk or database fail."""
     if row["attempts"] >= TRIES:
         return Unreadable("The process ended three times while working on this message.")
-    with _folder(core) as folder:
-        try:
-            raw = StoredRaw(row, core.files, folder)
-            inbound = await _parsed(core, account, raw)
-            return await _prepared(core, inbound, folder)
-        except Unavailable:
-            raise
-        except Exception as error:
-            return Unreadable(f"{type(error).__name__}: {error}")
-
-
-@contextlib.contextmanager
-def _folder(core: Core) -> Iterator[Path]:
-    # Files are decoded next to the store, so that a full /tmp never stops the mail.
+    raw = StoredRaw(row, core.files)
     try:
-        core.files.folder.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=core.files.folder, prefix="parse-"))
-    except OSError as error:
-        raise Unavailable(f"{core.files.folder} cannot be written ({error.strerror}); free space there.") from error
-    try:
-        yield folder
+        inbound = await _parsed(core, account, raw)
+        return await _prepared(core, inbound, raw)
+    except Unavailable:
+        raise
+    except Exception as error:
+        if _disk_failed(error):
+            raise Unavailable(f"A message cannot be decoded ({error}): free space in {core.files.folder}.") from error
+        return Unreadable(described(error))
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        raw.close()
+
+
+def described(error: BaseException) -> str:
+    """The error in words that every database takes, since a plugin may have written them."""
+    return storable(f"{type(error).__name__}: {error}")[:MAX_REASON]
+
+
+def _disk_failed(error: BaseException | None) -> bool:
+    """A full disk is no fault of the message: it must not be parked for that."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _DISK:
+            return True
+        error = error.__cause__
+    return False
 
 
 async def _parsed(core: Core, account: Account, raw: StoredRaw) -> Inbound:
@@ -114,8 +134,8 @@ async def _parsed(core: Core, account: Account, raw: StoredRaw) -> Inbound:
     raise AssertionError
 
 
-async def _prepared(core: Core, inbound: Inbound, folder: Path) -> Understood:
-    _check(inbound, folder)
+async def _prepared(core: Core, inbound: Inbound, raw: StoredRaw) -> Understood:
+    _check(inbound, raw)
     files = await asyncio.to_thread(_store_files, core.files, inbound.files) if inbound.files else ()
     core.unit.step("understand:files")
     html = inbound.body_html
@@ -148,7 +168,7 @@ def storable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def _check(inbound: Inbound, folder: Path) -> None:
+def _check(inbound: Inbound, raw: StoredRaw) -> None:
     """A plugin's answer is believed only where it can be stored."""
     texts = (inbound.key, inbound.sender.kind, inbound.sender.value, inbound.subject, inbound.body_text)
     if not all(isinstance(each, str) for each in texts) or not (inbound.key and inbound.sender.value):
@@ -156,7 +176,7 @@ def _check(inbound: Inbound, folder: Path) -> None:
     if not isinstance(inbound.sent_at, datetime) or inbound.sent_at.utcoffset() is None:
         raise PluginError("channel_parse gave a sent_at that is no aware time.")
     for each in inbound.files:
-        if not each.path.resolve().is_relative_to(folder.resolve()) or not each.path.is_file():
+        if not each.path.resolve().is_relative_to(raw.folder.resolve()) or not each.path.is_file():
             raise PluginError(f"channel_parse gave a file {each.name!r} that is not in the message's folder.")
 
 

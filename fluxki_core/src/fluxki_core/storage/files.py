@@ -1,8 +1,11 @@
 """The file store: bytes by their SHA-256 under one folder, on disk for good before anybody refers to them."""
 
+import contextlib
 import hashlib
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +38,22 @@ class FileStore:
         if not path.is_file():
             raise NotFound("The file's bytes are not in the file store; restore them from a backup of data_dir/files.")
         return path
+
+    def scratch(self) -> Path:
+        """A new, empty folder next to the store, so that a full /tmp never stops the mail; its user removes it."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return Path(tempfile.mkdtemp(dir=self.folder, prefix="parse-"))
+        except OSError as error:
+            raise Unavailable(f"{self.folder} cannot be written ({error.strerror}); free space there.") from error
+
+    def sweep(self) -> None:
+        """Removes what processes that were killed left half done more than a day ago."""
+        before = time.time() - 86400
+        for each in (*self.folder.glob("parse-*"), *self.folder.glob("new-*")):
+            with contextlib.suppress(OSError):
+                if each.stat().st_mtime < before:
+                    shutil.rmtree(each) if each.is_dir() else each.unlink()
 
     def put(self, content: bytes | Path) -> Stored:
         """Copies bytes, or a file in chunks, into the store and syncs them. What is there already is left."""

@@ -1,6 +1,7 @@
 """Raw messages: storing them, claiming some to take in, and how that ended."""
 
 from datetime import datetime
+from itertools import takewhile
 
 from fluxki_core.domain.ids import AccountId, MessageId, RawId
 from fluxki_core.storage.queries.base import one
@@ -29,7 +30,8 @@ def accounts_waiting(now: datetime) -> Statement:
 def claim(account: AccountId, now: datetime, token: str, until: datetime, limit: int) -> Steps[list[Row]]:
     """The account's oldest waiting messages, leased; none while another process works on the account's.
 
-    One batch an account at a time keeps the order in which they came.
+    One batch an account at a time keeps the order in which they came. A message whose process ended before comes
+    alone: were it the cause, it must not take the whole batch with it again.
     """
     yield sql("SELECT id FROM account WHERE id = {} FOR UPDATE", account)
     busy = yield from one(
@@ -42,12 +44,19 @@ def claim(account: AccountId, now: datetime, token: str, until: datetime, limit:
     rows = yield sql(
         f"SELECT {_RAW} FROM raw WHERE state = 'waiting' AND account_id = {{}} ORDER BY id LIMIT {{}}", account, limit
     )
+    rows = _unsuspected(rows)
     yield from _lease(rows, token, until)
     return rows
 
 
+def _unsuspected(rows: list[Row]) -> list[Row]:
+    """The first rows that no process ended on, or the first one alone."""
+    fresh = list(takewhile(lambda row: row["attempts"] == 0, rows))
+    return fresh or rows[:1]
+
+
 def claim_keys(account: AccountId, keys: list[str], now: datetime, token: str, until: datetime) -> Steps[list[Row]]:
-    """The rows of these keys whatever their state; those that wait for nobody else are leased (see `lease_token`)."""
+    """The rows of these keys whatever their state; the next of those that wait for nobody else are leased (`mine`)."""
     rows = yield sql(
         f"SELECT {_RAW}, message_id, lease_until FROM raw WHERE account_id = {{}} AND key IN ({marks(keys)})"
         " ORDER BY id FOR UPDATE",
@@ -57,8 +66,10 @@ def claim_keys(account: AccountId, keys: list[str], now: datetime, token: str, u
     free = [
         row for row in rows if row["state"] == "waiting" and (row["lease_until"] is None or row["lease_until"] < now)
     ]
-    yield from _lease(free, token, until)
-    return [{**row, "mine": row in free} for row in rows]
+    mine = _unsuspected(free)
+    yield from _lease(mine, token, until)
+    ids = {row["id"] for row in mine}
+    return [{**row, "mine": row["id"] in ids} for row in rows]
 
 
 def _lease(rows: list[Row], token: str, until: datetime) -> Steps[None]:
@@ -71,6 +82,10 @@ def _lease(rows: list[Row], token: str, until: datetime) -> Steps[None]:
             until,
             *ids,
         )
+
+
+def renew(token: str, until: datetime) -> Statement:
+    return sql("UPDATE raw SET lease_until = {} WHERE lease_token = {} AND state = 'waiting'", until, token)
 
 
 def settle(raw: RawId, token: str, state: str, message: MessageId | None, error: str) -> Statement:
