@@ -114,6 +114,7 @@ class TicketFinished(EventBody, frozen=True, kw_only=True, tag="ticket_finished"
     """`without_analysis` holds the reason given where a standard ticket was finished before any analysis."""
 
     without_analysis: str | None = None
+    sender_blocked: bool = False
 
 
 class TicketReopened(EventBody, frozen=True, kw_only=True, tag="ticket_reopened"):

@@ -77,10 +77,13 @@ class Customer(Struct, frozen=True, kw_only=True):
 
 
 class Contact(Struct, frozen=True, kw_only=True):
+    """`blocked`: what they send is parked instead of taken in (SPEC D38)."""
+
     id: ContactId
     name: str
     customer: CustomerId
     addresses: tuple[Address, ...] = ()
+    blocked: bool = False
 
 
 class Department(Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from fluxki_core.domain.traffic import Account, ChannelHealth
 from fluxki_core.hooks.manifest import Channel
 from fluxki_core.services.core import Core, Known
 from fluxki_core.storage.errors import UniqueViolation
-from fluxki_core.storage.queries import accounts, events
+from fluxki_core.storage.queries import accounts, deliveries, events
 from fluxki_core.storage.queries.base import from_json, insert, to_json, update
 from fluxki_core.storage.statements import Row, Statement, Steps, sql
 
@@ -147,6 +147,7 @@ async def change(core: Core, actor: Actor, account: AccountId, wanted: AccountCh
         if wanted.is_default:
             yield _no_default(row["channel"])
         yield update("account", account, **values, generation=row["generation"] + 1, paused_until=None, send_error="")
+        yield deliveries.hurry_all(account, core.unit.now())
         yield _changed(core, actor, account, "changed")
         return (yield from _view_of(core, account))
 

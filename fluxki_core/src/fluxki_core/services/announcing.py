@@ -9,6 +9,7 @@ from fluxki_core.domain.events import Body, Event
 from fluxki_core.domain.people import Actor
 from fluxki_core.domain.permissions import require_admin
 from fluxki_core.services.core import Core
+from fluxki_core.services.understanding import described
 from fluxki_core.storage.queries import accounts, events
 from fluxki_core.storage.statements import Row, Steps
 
@@ -26,6 +27,9 @@ async def announce_next(core: Core) -> bool:
     Events go in their order. What fails is written down together with the mark that the events were announced, so a
     process that ends in between repeats a batch and never leaves one out.
     """
+    unit = core.unit
+    if not (await unit.read(events.unannounced(1)) or await unit.read(events.owed(unit.now(), 1))):
+        return False  # nothing is written where nothing is to be done
     if not await _leased(core):
         return False
     fresh = [events.event_of(row) for row in await core.unit.read(events.unannounced(BATCH))]
@@ -35,11 +39,20 @@ async def announce_next(core: Core) -> bool:
             reason = await _tell(core, plugin, event)
             if reason is not None:
                 failed.append((event, plugin, reason))
-        await _leased(core)
+            await _leased(core)
     if fresh:
         await core.unit.run("announced", lambda: _announced(core.unit.now(), fresh, failed), tell=False)
     retried = await _retry(core)
     return bool(fresh) or retried
+
+
+async def let_go(core: Core) -> None:
+    """Leaves the announcing to other processes at once, for one that stops."""
+
+    def script() -> Steps[None]:
+        yield accounts.drop_lease(LEASE, core.holder)
+
+    await core.unit.run("lease", script, tell=False)
 
 
 async def _leased(core: Core) -> bool:
@@ -58,7 +71,7 @@ async def _tell(core: Core, plugin: str, event: Event[Body]) -> str | None:
         await core.host.announce(plugin, event, core.settings.announce_seconds)
     except Exception as error:
         log.warning("announce hook failed", plugin=plugin, event_id=event.id, error=repr(error))
-        return f"{type(error).__name__}: {error}"
+        return described(error)
     return None
 
 

@@ -1,13 +1,14 @@
 """The way out: a queued delivery is started in the store, given to its channel, and its end written down."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 
 import structlog
 
-from fluxki_core.domain.errors import FluxkiError, NotFound, Unavailable
+from fluxki_core.domain.errors import FluxkiError, NotFound, PluginError, Unavailable
 from fluxki_core.domain.events import (
     DeliveryDiscarded,
     DeliveryFailed,
@@ -22,12 +23,14 @@ from fluxki_core.domain.tickets import DeliveryState, DeliveryView
 from fluxki_core.domain.traffic import Account, Outgoing, SendLater, SendRejected, SendUncertain, Sent
 from fluxki_core.services.core import Core
 from fluxki_core.services.outgoing import compose
+from fluxki_core.services.understanding import MAX_REASON, storable
 from fluxki_core.storage.queries import accounts, deliveries, events, messages, tickets
 from fluxki_core.storage.statements import Row, Steps
 
 log = structlog.get_logger()
 
 LEASE_MARGIN = 60.0  # seconds by which a lease outlasts the call's own limit
+SHORTEST_PAUSE, UNTOLD_PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=7)
 LAPSED = "The process ended while sending; it may have been sent."
 
 
@@ -41,58 +44,88 @@ async def send_next(core: Core, account: Account) -> bool:
     core.unit.step("deliver:started")
     try:
         outgoing = await compose(core, account, row)
-    except FluxkiError as error:
-        await _unprepared(core, account, row, token, error)
+    except Exception as error:
+        await _unprepared(core, row, token, error)
         return True
     try:
-        sent = await core.host.address("channel_send", account, Sent, core.settings.send_seconds, outgoing=outgoing)
+        sent = _believed(
+            await core.host.address("channel_send", account, Sent, core.settings.send_seconds, outgoing=outgoing)
+        )
+    except asyncio.CancelledError:
+        # The process stops, and this did not end in the time it had: nobody need wait for the lease to know.
+        with contextlib.suppress(FluxkiError):
+            await core.unit.run("settle", _ended(core, account, outgoing, token, DeliveryState.UNCERTAIN, LAPSED))
+        raise
     except SendLater as later:
         await _postpone(core, account, outgoing, token, later)
     except SendRejected as rejected:
-        await _settle(core, account, outgoing, token, DeliveryState.FAILED, str(rejected))
+        await _settle(core, account, outgoing, token, DeliveryState.FAILED, _reason(rejected))
     except SendUncertain as uncertain:
-        await _settle(core, account, outgoing, token, DeliveryState.UNCERTAIN, str(uncertain))
+        await _settle(core, account, outgoing, token, DeliveryState.UNCERTAIN, _reason(uncertain))
     except Exception as error:
         # A plugin that raises anything else, or takes too long, may have sent it: only a person may repeat it.
         log.warning("channel_send failed", delivery=outgoing.delivery, error=repr(error))
-        await _settle(core, account, outgoing, token, DeliveryState.UNCERTAIN, str(error) or repr(error))
+        await _settle(core, account, outgoing, token, DeliveryState.UNCERTAIN, _reason(error))
     else:
         core.unit.step("deliver:sent")
         await _settle(core, account, outgoing, token, DeliveryState.SENT, sent.detail, sent.outside_id)
     return True
 
 
+def _believed(sent: Sent) -> Sent:
+    """A plugin's answer is believed only where it can be stored."""
+    if not isinstance(sent.detail, str) or not isinstance(sent.outside_id, str | None):
+        raise PluginError("channel_send gave a Sent with values of other types.")
+    outside_id = sent.outside_id
+    if outside_id is not None and storable(outside_id) != outside_id:
+        raise PluginError("channel_send gave an outside id with characters that cannot be stored.")
+    return Sent(outside_id=outside_id, detail=storable(sent.detail)[:MAX_REASON])
+
+
+def _reason(error: Exception) -> str:
+    return storable(str(error) or repr(error))[:MAX_REASON]
+
+
+def _again_at(now: datetime, until: object) -> datetime:
+    """When to try again: a plugin that names no time, or one long past, must not keep the worker spinning."""
+    if not isinstance(until, datetime) or until.utcoffset() is None:
+        return now + UNTOLD_PAUSE
+    return min(max(until.astimezone(UTC), now + SHORTEST_PAUSE), now + LONGEST_PAUSE)
+
+
 async def _postpone(core: Core, account: Account, outgoing: Outgoing, token: str, later: SendLater) -> None:
     now = core.unit.now()
+    until, reason = _again_at(now, later.until), _reason(later)
 
     def script() -> Steps[None]:
-        changed = yield deliveries.postpone(outgoing.delivery, token, now, later.until, str(later))
+        changed = yield deliveries.postpone(outgoing.delivery, token, now, until, reason)
         if changed and later.account_wide:
-            yield accounts.pause(account.id, later.until)
-            yield accounts.set_sending(account.id, str(later))
+            yield accounts.pause(account.id, until)
+            yield accounts.set_sending(account.id, reason)
 
     await _insist(core, "postpone", script)
 
 
-async def _unprepared(core: Core, account: Account, row: Row, token: str, error: FluxkiError) -> None:
+async def _unprepared(core: Core, row: Row, token: str, error: Exception) -> None:
     """What could not even be put together was certainly not sent."""
+    log.warning("delivery cannot be composed", delivery=row["id"], error=repr(error))
     delivery, now = DeliveryId(row["id"]), core.unit.now()
 
     def script() -> Steps[None]:
         if isinstance(error, Unavailable):
-            yield deliveries.postpone(delivery, token, now, now + timedelta(seconds=30), str(error))
+            yield deliveries.postpone(delivery, token, now, now + timedelta(seconds=30), _reason(error))
             return
         place = yield from deliveries.place(delivery)
-        if place and (yield deliveries.settle(delivery, token, now, DeliveryState.FAILED, None, str(error))):
+        if place and (yield deliveries.settle(delivery, token, now, DeliveryState.FAILED, None, _reason(error))):
             ticket, message = TicketId(place["ticket_id"]), MessageId(place["message_id"])
-            yield from _told(now, SYSTEM, ticket, message, delivery, DeliveryState.FAILED, str(error))
+            yield from _told(now, SYSTEM, ticket, message, delivery, DeliveryState.FAILED, _reason(error))
 
     await _insist(core, "unprepared", script)
 
 
 async def _insist(core: Core, name: str, script: Callable[[], Steps[None]]) -> None:
     """Writes an end down also when the database is away for a while: it is known only here."""
-    give_up = core.unit.now() + timedelta(seconds=LEASE_MARGIN)
+    give_up = core.unit.now() + timedelta(seconds=core.settings.send_seconds + LEASE_MARGIN)
     while True:
         try:
             return await core.unit.run(name, script)
@@ -111,6 +144,18 @@ async def _settle(
     reason: str,
     outside_id: str | None = None,
 ) -> None:
+    await _insist(core, "settle", _ended(core, account, outgoing, token, state, reason, outside_id))
+
+
+def _ended(
+    core: Core,
+    account: Account,
+    outgoing: Outgoing,
+    token: str,
+    state: DeliveryState,
+    reason: str,
+    outside_id: str | None = None,
+) -> Callable[[], Steps[None]]:
     now = core.unit.now()
 
     def script() -> Steps[None]:
@@ -125,7 +170,7 @@ async def _settle(
             yield accounts.set_sending(account.id, "")
         yield from _told(now, SYSTEM, outgoing.ticket, outgoing.message, outgoing.delivery, state, reason)
 
-    await _insist(core, "settle", script)
+    return script
 
 
 def _told(
@@ -151,6 +196,8 @@ def _told(
 async def mark_lapsed(core: Core) -> int:
     """Deliveries whose process vanished while sending become uncertain; gives how many."""
     now = core.unit.now()
+    if not await core.unit.read(deliveries.any_lapsed(now)):
+        return 0  # a transaction would tell every process to look again, and this is asked at every look
 
     def script() -> Steps[int]:
         rows = yield deliveries.lapsed(now, 100)

@@ -62,11 +62,12 @@ class CustomerDraft(Struct, frozen=True, kw_only=True):
 
 
 class ContactDraft(Struct, frozen=True, kw_only=True):
-    """`customer` None: a customer of their own, named alike."""
+    """`customer` None: a customer of their own, named alike. `blocked` None leaves it as it is."""
 
     name: str
     customer: CustomerId | None = None
     emails: tuple[str, ...] = ()
+    blocked: bool | None = None
 
 
 def digest(token: str) -> str:
@@ -273,6 +274,8 @@ async def put_contact(core: Core, actor: Actor, draft: ContactDraft, record: Con
         elif not (yield from people.customers(0, 1, customer_id)):
             raise Invalid({"customer": "Choose a customer that exists."})
         kept = yield from _contact(now, name, customer_id, known, addresses)
+        if draft.blocked is not None:
+            yield people.set_blocked(kept, draft.blocked)
         yield noted(core, actor, "contact", kept, "added" if record is None else "changed")
         return (yield from people.contacts(0, 1, kept))[0]
 

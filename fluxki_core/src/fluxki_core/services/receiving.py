@@ -29,7 +29,9 @@ async def take_in(core: Core, name: str, items: Sequence[RawItem]) -> list[Taken
     taken: dict[str, Taken] = {}
     while left:
         now, token = core.unit.now(), token_hex(16)
-        rows = await core.unit.run("claim", partial(queries.claim_keys, account.id, left, now, token, _until(now)), tell=False)
+        rows = await core.unit.run(
+            "claim", partial(queries.claim_keys, account.id, left, now, token, _until(now)), tell=False
+        )
         mine = [row for row in rows if row["mine"]]
         worked = await _work(core, account, mine, token)
         taken |= {row["key"]: outcome for row, outcome in zip(mine, worked, strict=True)}

@@ -142,9 +142,11 @@ def _without_analysis(now: datetime, actor: Actor, ticket: Locked, without: Fini
         raise Conflict("This ticket is finished already.")
     stages = yield from judging.stage_list(None)
     yield from _into(now, actor, ticket, stages, stages.last, TicketState.FINISHED)
-    yield events.append(now, actor, ticket.id, TicketFinished(without_analysis=without.reason))
+    yield events.append(
+        now, actor, ticket.id, TicketFinished(without_analysis=without.reason, sender_blocked=without.block_sender)
+    )
     if without.block_sender:
-        yield people.block_addresses(ticket.requester_id)
+        yield people.set_blocked(ticket.requester_id, True)
 
 
 async def reopen(core: Core, actor: Actor, ticket: TicketId) -> Ticket:

@@ -13,8 +13,9 @@ from fluxki_core.domain.ids import AccountId
 from fluxki_core.services import accounts, announcing, delivering, receiving
 from fluxki_core.services.core import Core, Known
 from fluxki_core.services.raw import AccountInbox
+from fluxki_core.services.understanding import MAX_REASON, storable
 from fluxki_core.storage.queries import accounts as queries
-from fluxki_core.storage.statements import Steps
+from fluxki_core.storage.statements import Row, Steps
 
 log = structlog.get_logger()
 
@@ -22,6 +23,7 @@ LOOK = 2.0  # seconds between looks where no commit is told of
 LEASE_SECONDS = 15.0
 LANES = 4  # deliveries of one account that may be under way at once
 LONGEST_PAUSE = 60.0
+ENDED = "The channel stopped receiving by itself; it is started again after a pause."
 STOP = 10.0  # seconds that work under way has to end when the process stops
 
 
@@ -33,21 +35,33 @@ class Supervisor:
         self._known: dict[AccountId, Known] = {}
         self._receivers: dict[AccountId, tuple[int, asyncio.Task[None]]] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}
+        self._again: set[str] = set()
         self._stopping = False
 
     async def run(self) -> None:
         """Works until cancelled; then what is under way may end, and is cut off after `STOP` seconds."""
         try:
-            while True:
-                try:
-                    await self._look_after_accounts()
-                    await self._hand_out()
-                except FluxkiError as error:
-                    log.warning("the worker waits", reason=str(error))
-                    await asyncio.sleep(1.0)
-                await self._core.unit.changed(LOOK)
+            with self._core.unit.watching() as woken:
+                while True:
+                    woken.clear()
+                    await self._look()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(LOOK):
+                            await woken.wait()
         finally:
             await self._stop()
+
+    async def _look(self) -> None:
+        try:
+            await self._look_after_accounts()
+            await self._hand_out()
+        except FluxkiError as error:
+            log.warning("the worker waits", reason=str(error))
+            await asyncio.sleep(1.0)
+        except Exception:
+            # A fence: whatever is wrong, the worker is the last that may give up.
+            log.exception("the worker waits")
+            await asyncio.sleep(1.0)
 
     async def _stop(self) -> None:
         self._stopping = True
@@ -60,31 +74,44 @@ class Supervisor:
         for task in self._busy.values():
             task.cancel()
         await asyncio.gather(*receivers, *self._busy.values(), return_exceptions=True)
+        with contextlib.suppress(FluxkiError):
+            await announcing.let_go(self._core)
 
     async def _look_after_accounts(self) -> None:
         """Starts a receiver for each account, and a new one for each whose settings changed."""
         rows = {AccountId(row["id"]): row for row in await self._core.unit.read(queries.accounts())}
-        for account, (generation, task) in list(self._receivers.items()):
-            if account not in rows or rows[account]["generation"] != generation or task.done():
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-                del self._receivers[account]
+        outdated = [
+            account
+            for account, (generation, task) in self._receivers.items()
+            if account not in rows or rows[account]["generation"] != generation or task.done()
+        ]
+        ended = [self._receivers.pop(account)[1] for account in outdated]
+        for task in ended:
+            task.cancel()
+        await asyncio.gather(*ended, return_exceptions=True)
         self._known = {key: known for key, known in self._known.items() if key in rows}
         for account, row in rows.items():
-            known = self._known.get(account)
-            if known is not None and known.generation == row["generation"]:
-                continue
-            try:
-                known = accounts.opened(self._core, row)
-            except FluxkiError as error:
-                self._known.pop(account, None)
-                await self._note(account, str(error))
-                continue
-            self._known[account] = known
+            await self._look_after(account, row)
         for account, known in self._known.items():
             if account not in self._receivers and self._core.host.has(known.account.channel, "channel_receive"):
                 task = asyncio.create_task(self._receive(known))
                 self._receivers[account] = (known.generation, task)
+
+    async def _look_after(self, account: AccountId, row: Row) -> None:
+        """Opens an account that is new or was changed; one that cannot be opened says why, and holds up no other."""
+        known = self._known.get(account)
+        if known is not None and known.generation == row["generation"]:
+            return
+        self._known.pop(account, None)
+        try:
+            known = accounts.opened(self._core, row)
+        except Exception as error:
+            if row["receive_error"] != _words(error):
+                await self._note(account, _words(error))
+            return
+        self._known[account] = known
+        if row["receive_error"] and not self._core.host.has(known.account.channel, "channel_receive"):
+            await self._note(account, "")
 
     async def _note(self, account: AccountId, error: str) -> None:
         def script() -> Steps[None]:
@@ -110,16 +137,18 @@ class Supervisor:
             core.host.address("channel_receive", account, type(None), None, inbox=AccountInbox(core, account.id))
         )
         renewal = asyncio.create_task(self._renew(account.id))
+        done: set[asyncio.Task[None]] = set()
         try:
-            await asyncio.wait({call, renewal}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({call, renewal}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in (call, renewal):
                 task.cancel()
             ended, _ = await asyncio.gather(call, renewal, return_exceptions=True)
-        if isinstance(ended, Exception):
-            log.warning("channel_receive failed", account=account.name, error=repr(ended))
+        if call in done:
+            why = _words(ended) if isinstance(ended, BaseException) else ENDED
+            log.warning("channel_receive failed", account=account.name, error=why)
             with contextlib.suppress(FluxkiError):
-                await self._note(account.id, str(ended) or repr(ended))
+                await self._note(account.id, why)
         return 1.0 if loop.time() - began > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
 
     @contextlib.asynccontextmanager
@@ -160,38 +189,51 @@ class Supervisor:
         core = self._core
         for account in await receiving.waiting(core):
             if account in self._known:
-                self._start(f"in:{account}", partial(self._drain_in, self._known[account]))
+                self._start(f"in:{account}", partial(self._drain_in, account))
         await delivering.mark_lapsed(core)
         for account in await delivering.due(core):
             if account in self._known:
                 for slot in range(LANES):
-                    self._start(f"out:{account}:{slot}", partial(self._drain_out, self._known[account]))
+                    self._start(f"out:{account}:{slot}", partial(self._drain_out, account))
         self._start("announce", self._drain_events)
 
     def _start(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         task = self._busy.get(name)
         if task is None or task.done():
             self._busy[name] = asyncio.create_task(self._guarded(name, work))
+        else:
+            self._again.add(name)  # it may have looked for the last time just before this work came
 
     async def _guarded(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
+            while name in self._again and not self._stopping:
+                self._again.discard(name)
+                await work()
         except FluxkiError as error:
             log.warning("work is put off", work=name, reason=str(error))
         except Exception:
             log.exception("work failed", work=name)
 
-    async def _drain_in(self, known: Known) -> None:
-        while not self._stopping and await receiving.work(self._core, known.account):
+    async def _drain_in(self, account: AccountId) -> None:
+        while (known := self._open(account)) and await receiving.work(self._core, known.account):
             pass
 
-    async def _drain_out(self, known: Known) -> None:
-        while not self._stopping and await delivering.send_next(self._core, known.account):
+    async def _drain_out(self, account: AccountId) -> None:
+        while (known := self._open(account)) and await delivering.send_next(self._core, known.account):
             pass
+
+    def _open(self, account: AccountId) -> Known | None:
+        """The account as it is now: what is changed or removed while there is much to do counts at once."""
+        return None if self._stopping else self._known.get(account)
 
     async def _drain_events(self) -> None:
         while not self._stopping and await announcing.announce_next(self._core):
             pass
+
+
+def _words(error: BaseException) -> str:
+    return storable(str(error) or repr(error))[:MAX_REASON]
 
 
 def _dropped(name: str, holder: str) -> Steps[None]:

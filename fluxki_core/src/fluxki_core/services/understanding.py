@@ -15,7 +15,7 @@ from msgspec import Struct
 from fluxki_core.domain.cleaning import clean, from_text, replace_cids
 from fluxki_core.domain.errors import PluginError, Unavailable
 from fluxki_core.domain.ids import FileToken, RawId
-from fluxki_core.domain.traffic import MAX_SUBJECT, Account, Inbound, InboundFile
+from fluxki_core.domain.traffic import MAX_SUBJECT, Account, Inbound, InboundFile, Nature, Refs
 from fluxki_core.hooks.host import HookTimeout
 from fluxki_core.services.core import Core
 from fluxki_core.storage.files import FileStore, Stored
@@ -175,6 +175,13 @@ def _check(inbound: Inbound, raw: StoredRaw) -> None:
         raise PluginError("channel_parse gave an Inbound without key or sender, or with texts that are none.")
     if not isinstance(inbound.sent_at, datetime) or inbound.sent_at.utcoffset() is None:
         raise PluginError("channel_parse gave a sent_at that is no aware time.")
+    if not isinstance(inbound.nature, Nature) or not isinstance(inbound.refs, Refs):
+        raise PluginError("channel_parse gave a nature or refs of another type.")
+    ids = (inbound.key, inbound.sender.value, *inbound.refs.outside_ids, *filter(None, (inbound.outside_id,)))
+    if not all(isinstance(each, str) and storable(each) == each for each in ids):
+        raise PluginError("channel_parse gave a key, address or outside id with characters that cannot be stored.")
+    if len(inbound.sender.value) > MAX_ADDRESS:
+        raise PluginError(f"channel_parse gave a sender's address of more than {MAX_ADDRESS} characters.")
     for each in inbound.files:
         if not each.path.resolve().is_relative_to(raw.folder.resolve()) or not each.path.is_file():
             raise PluginError(f"channel_parse gave a file {each.name!r} that is not in the message's folder.")

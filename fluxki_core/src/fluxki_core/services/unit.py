@@ -1,8 +1,9 @@
 """Runs transactions, and tells whoever waits that something was committed."""
 
 import asyncio
+import contextlib
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -97,13 +98,17 @@ class Unit:
 
     async def changed(self, seconds: float) -> None:
         """Waits for the next commit that was told of, in any process that can tell, at most `seconds`."""
+        with self.watching() as event, contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await event.wait()
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[asyncio.Event]:
+        """An event that every commit told of sets, also between two waits of whoever clears it."""
         event = asyncio.Event()
         self._waiting.add(event)
         try:
-            async with asyncio.timeout(seconds):
-                await event.wait()
-        except TimeoutError:
-            return
+            yield event
         finally:
             self._waiting.discard(event)
 

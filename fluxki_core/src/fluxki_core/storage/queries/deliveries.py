@@ -71,6 +71,18 @@ def lapsed(now: datetime, limit: int) -> Statement:
     )
 
 
+def any_lapsed(now: datetime) -> Statement:
+    """A row if there is a started delivery whose holder is gone."""
+    return sql("SELECT id FROM delivery WHERE state = 'started' AND lease_until < {} LIMIT 1", now)
+
+
+def hurry_all(account: AccountId, now: datetime) -> Statement:
+    """Tries all that waits of an account now, since its settings were changed."""
+    return sql(
+        "UPDATE delivery SET due_at = {} WHERE account_id = {} AND state = 'queued' AND due_at > {}", now, account, now
+    )
+
+
 def requeue(delivery: DeliveryId, now: datetime) -> Statement:
     """Sends again, on a person's word, what failed or may have been sent; gives back the id of the row changed."""
     return sql(

@@ -41,8 +41,9 @@ def add_contact(now: datetime, name: str, customer: CustomerId, addresses: tuple
     return ContactId(contact)
 
 
-def block_addresses(contact: ContactId) -> Statement:
-    return sql("UPDATE contact_address SET blocked = {} WHERE contact_id = {}", True, contact)
+def set_blocked(contact: ContactId, blocked: bool) -> Statement:
+    """Blocks or unblocks all of a contact's addresses."""
+    return sql("UPDATE contact_address SET blocked = {} WHERE contact_id = {}", blocked, contact)
 
 
 def address_of(contact: ContactId, kind: str) -> Steps[str | None]:
@@ -159,7 +160,7 @@ def contacts(after: int, limit: int, only: ContactId | None = None) -> Steps[lis
     addresses = by_id(
         (
             yield sql(
-                f"SELECT contact_id, kind, value FROM contact_address WHERE contact_id IN ({marks(ids)}) ORDER BY id",
+                f"SELECT contact_id, kind, value, blocked FROM contact_address WHERE contact_id IN ({marks(ids)}) ORDER BY id",
                 *ids,
             )
         ),
@@ -171,6 +172,7 @@ def contacts(after: int, limit: int, only: ContactId | None = None) -> Steps[lis
             name=row["name"],
             customer=row["customer_id"],
             addresses=tuple(Address(each["kind"], each["value"]) for each in addresses.get(row["id"], [])),
+            blocked=any(each["blocked"] for each in addresses.get(row["id"], [])),
         )
         for row in rows
     ]
