@@ -3,7 +3,7 @@
 import asyncio
 import re
 from pathlib import Path
-from secrets import token_urlsafe
+from secrets import token_hex
 
 from msgspec import Struct
 
@@ -36,7 +36,7 @@ async def upload(core: Core, actor: Actor, name: str, media_type: str, content: 
     kind = media_type.split(";")[0].strip().lower()
     kind = kind if _MEDIA_TYPE.fullmatch(kind) else UNKNOWN
     stored = await asyncio.to_thread(core.files.put, content)
-    token, now = FileToken(token_urlsafe(18)), core.unit.now()
+    token, now = FileToken(token_hex(16)), core.unit.now()
     view = FileView(id=token, name=clean, media_type=kind, size=stored.size, inline=False)
 
     def script() -> Steps[FileView]:

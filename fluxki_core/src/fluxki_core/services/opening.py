@@ -14,6 +14,7 @@ from fluxki_core.domain.traffic import MAX_SUBJECT, Nature
 from fluxki_core.services.core import Core
 from fluxki_core.services.staging import held_ticket
 from fluxki_core.services.understanding import MAX_NAME, storable
+from fluxki_core.storage.errors import UniqueViolation
 from fluxki_core.storage.queries import events, judging, people, tickets
 from fluxki_core.storage.queries.base import insert, one, update
 from fluxki_core.storage.statements import Steps, sql
@@ -51,7 +52,11 @@ async def open_ticket(core: Core, actor: Actor, order: OpenTicket) -> Ticket:
         yield events.append(now, actor, ticket, MessageReceived(message=MessageId(message)))
         return (yield from tickets.read(ticket, actor))
 
-    return await core.unit.run("open", script)
+    try:
+        return await core.unit.run("open", script)
+    except UniqueViolation:
+        # Somebody else made a contact of this address between the look and the write; a second look finds it.
+        return await core.unit.run("open", script)
 
 
 def _check(subject: str, body: str) -> None:
@@ -66,8 +71,12 @@ def _check(subject: str, body: str) -> None:
 
 def _department(actor: Actor, wanted: DepartmentId | None) -> Steps[DepartmentId]:
     """The one asked for, else the agent's, else the default one (SPEC D35)."""
+    if wanted is None and actor.departments:
+        return min(actor.departments)
+    if wanted is None and not sees_all(actor):
+        raise Forbidden("You are in no department; ask an admin to put you into one.")
     if wanted is None:
-        return min(actor.departments) if actor.departments else (yield from people.default_department())
+        return (yield from people.default_department())
     if wanted not in {each.id for each in (yield from people.departments())}:
         raise Invalid({"department": "Choose a department that exists."})
     if wanted not in actor.departments and not sees_all(actor):

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from secrets import token_urlsafe
+from secrets import token_hex
 from typing import BinaryIO, TypeVar
 
 from msgspec import Struct
@@ -190,7 +190,7 @@ def _check(inbound: Inbound, raw: StoredRaw) -> None:
 def _store_files(files: FileStore, given: tuple[InboundFile, ...]) -> tuple[IntakeFile, ...]:
     return tuple(
         IntakeFile(
-            token=FileToken(token_urlsafe(18)),
+            token=FileToken(token_hex(16)),
             stored=files.put(each.path),
             name=storable(each.name)[:255],
             media_type=each.media_type[:127],

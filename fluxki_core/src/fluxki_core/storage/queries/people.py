@@ -160,7 +160,8 @@ def contacts(after: int, limit: int, only: ContactId | None = None) -> Steps[lis
     addresses = by_id(
         (
             yield sql(
-                f"SELECT contact_id, kind, value, blocked FROM contact_address WHERE contact_id IN ({marks(ids)}) ORDER BY id",
+                "SELECT contact_id, kind, value, blocked FROM contact_address"
+                f" WHERE contact_id IN ({marks(ids)}) ORDER BY id",
                 *ids,
             )
         ),
