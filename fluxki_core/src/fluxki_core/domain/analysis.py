@@ -1,6 +1,5 @@
 """What an analysis is made of: keywords found in a text, questions, and answers that fit them."""
 
-import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from fluxki_core.domain.errors import Invalid
 from fluxki_core.domain.ids import ClassificationId, KeywordId, QuestionId
 
 MAX_ANSWER = 4000
+MAX_NUMBER = 10**15  # up to which every whole number is kept exactly, also as a float
 
 
 class QuestionType(StrEnum):
@@ -50,7 +50,8 @@ class Classification(Struct, frozen=True, kw_only=True):
 
 def folded(text: str) -> str:
     """Text as words are compared: lower case, without accents, one blank between words."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
+    # Taking letters apart can bring capitals to light, as in “℡”.
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return " ".join(re.findall(r"\w+", "".join(each for each in plain if not unicodedata.combining(each))))
 
 
@@ -72,7 +73,7 @@ def check_answers(questions: Sequence[Question], answers: Mapping[str, Any]) -> 
         wrong[f"answers.{key}"] = "This question is not asked for this classification."
     for key, question in asked.items():
         given = answers.get(key)
-        if given is None or given in ("", []):
+        if _is_blank(given):
             if question.required:
                 wrong[f"answers.{key}"] = f"“{question.text}” needs an answer."
             continue
@@ -85,13 +86,17 @@ def check_answers(questions: Sequence[Question], answers: Mapping[str, Any]) -> 
     return taken
 
 
+def _is_blank(given: Any) -> bool:
+    return given is None or given == [] or (isinstance(given, str) and not given.strip())
+
+
 def _problem(question: Question, given: Any) -> str | None:
     match question.type:
         case QuestionType.TEXT:
             fits = isinstance(given, str) and len(given) <= MAX_ANSWER
             return None if fits else f"Give a text of at most {MAX_ANSWER} characters."
         case QuestionType.NUMBER:
-            fits = isinstance(given, int | float) and not isinstance(given, bool) and math.isfinite(given)
+            fits = isinstance(given, int | float) and not isinstance(given, bool) and abs(given) <= MAX_NUMBER
             return None if fits else "Give a number."
         case QuestionType.YES_NO:
             return None if isinstance(given, bool) else "Give true or false."
@@ -99,13 +104,14 @@ def _problem(question: Question, given: Any) -> str | None:
             return None if given in question.options else f"Choose one of: {', '.join(question.options)}."
         case QuestionType.CHOICES:
             fits = isinstance(given, list) and all(each in question.options for each in given)
-            return None if fits else f"Choose some of: {', '.join(question.options)}."
+            once = fits and len(set(given)) == len(given)
+            return None if once else f"Choose some of: {', '.join(question.options)}, each once."
         case QuestionType.DATE:
             return None if _is_date(given) else "Give a date as YYYY-MM-DD."
 
 
 def _is_date(given: Any) -> bool:
     try:
-        return isinstance(given, str) and bool(date.fromisoformat(given))
+        return isinstance(given, str) and date.fromisoformat(given).isoformat() == given
     except ValueError:
         return False

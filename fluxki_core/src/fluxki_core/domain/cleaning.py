@@ -53,6 +53,7 @@ _DATA_IMAGE = re.compile(r"data:image/(?:png|jpe?g|gif|webp);base64,[a-z0-9+/=\s
 _IGNORED_IN_URL = re.compile(r"[\x00-\x20\x7f-\xa0\u200b\u2028\u2029\ufeff]+")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _REMOTE = re.compile(r"(?:https?:)?//", re.IGNORECASE)
+_REL = "noopener noreferrer nofollow"
 _NOTHING = Verdict()
 
 
@@ -135,6 +136,9 @@ _ALLOWED: dict[str, Callable[[str], bool]] = {
 
 def _filter(tag: str, name: str, value: str) -> str | None:
     """The same judgement over what a browser's parser made of the tidied HTML: the barrier."""
+    # nh3 shows what it adds to links by itself to the filter, too.
+    if tag == "a" and (name, value) in (("rel", _REL), ("target", "_blank")):
+        return value
     verdict = _keep(tag, name, value)
     return verdict.value if verdict.name == name else None
 
@@ -144,7 +148,7 @@ _CLEANER = nh3.Cleaner(
     clean_content_tags={"script", "style"},
     attributes=_ATTRIBUTES,
     attribute_filter=_filter,
-    link_rel="noopener noreferrer nofollow",
+    link_rel=_REL,
     set_tag_attribute_values={"a": {"target": "_blank"}},
     url_schemes={"http", "https", "mailto", "tel", "cid", "data"},
     url_relative="deny",
@@ -186,10 +190,9 @@ def _stripped(html: str) -> str:
 
 
 _ADDRESS = re.compile(
-    r"(?P<web>(?:https?://|www\.)[^\s<>\"']{3,2000})|(?P<mail>(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[a-z]{2,24})\b",
+    r"(?P<web>(?:https?://|www\.)[^\s\x00-\x1f\x7f<>\"']{3,2000})|(?P<mail>(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[a-z]{2,24})\b",
     re.IGNORECASE,
 )
-_REL = 'rel="noopener noreferrer nofollow" target="_blank"'
 
 
 def from_text(text: str) -> str:
@@ -203,7 +206,10 @@ def _linked(text: str) -> str:
     for found in _ADDRESS.finditer(text):
         shown = found[0].rstrip(".,;:!?)]}*")
         target = "mailto:" + shown if found["mail"] else shown if "://" in shown else "https://" + shown
-        out += [escape(text[position : found.start()]), f'<a href="{escape(target)}" {_REL}>{escape(shown)}</a>']
+        out += [
+            escape(text[position : found.start()]),
+            f'<a href="{escape(target)}" rel="{_REL}" target="_blank">{escape(shown)}</a>',
+        ]
         position = found.start() + len(shown)
     return "".join([*out, escape(text[position:])]).replace("\n", "<br>")
 

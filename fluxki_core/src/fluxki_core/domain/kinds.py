@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from fluxki_core.domain.people import EMAIL
+
 
 class TicketKind(StrEnum):
     STANDARD = "standard"
@@ -34,19 +36,28 @@ class BodyFormat(StrEnum):
 
 
 class Traits(Struct, frozen=True, kw_only=True):
-    """What a kind of ticket may do."""
+    """What a kind of ticket may do. `leaves_by` is the kind of address that it is answered at; None: any (SPEC S7)."""
 
     analysis_before_reply: bool
     body: BodyFormat
     stage_with_reply: bool
     finishes_by_stage: bool
+    leaves_by: str | None
 
 
 TRAITS: dict[TicketKind, Traits] = {
     TicketKind.STANDARD: Traits(
-        analysis_before_reply=True, body=BodyFormat.RICH, stage_with_reply=True, finishes_by_stage=True
+        analysis_before_reply=True,
+        body=BodyFormat.RICH,
+        stage_with_reply=True,
+        finishes_by_stage=True,
+        leaves_by=EMAIL,
     ),
     TicketKind.CHAT: Traits(
-        analysis_before_reply=False, body=BodyFormat.PLAIN, stage_with_reply=False, finishes_by_stage=False
+        analysis_before_reply=False,
+        body=BodyFormat.PLAIN,
+        stage_with_reply=False,
+        finishes_by_stage=False,
+        leaves_by=None,
     ),
 }

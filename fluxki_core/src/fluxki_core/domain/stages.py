@@ -55,24 +55,30 @@ class StageList(Struct, frozen=True):
         return next((each for each in self.stages if each.name == name), self.first)
 
 
-def after_answer(stages: StageList, current: StageId | None, resume: StageId | None) -> Stage | None:
-    """The stage that a contact's message leads back to; None where the ticket is not waiting (SPEC D39)."""
+def after_answer(stages: StageList, current: StageId | None, before: str | None) -> Stage | None:
+    """The stage that a contact's message leads back to; None where the ticket is not waiting (SPEC D39).
+
+    `before` is the name of the stage that it had before, since the list may be another one by now.
+    """
     stage = stages.find(current)
     if stage is None or not stage.waiting:
         return None
-    back = stages.find(resume)
-    return back if back is not None and not back.waiting else stages.first
+    back = stages.keep(before)
+    return stages.first if back.waiting or back.id == stages.last.id else back
 
 
 def check_list(drafts: Sequence[StageDraft]) -> None:
     """A list is of use with a first and a last stage, and with names that tell its stages apart."""
-    names = [draft.name.strip().casefold() for draft in drafts]
+    names = [" ".join(draft.name.split()).casefold() for draft in drafts]
+    kept = [draft.id for draft in drafts if draft.id is not None]
     if len(drafts) < 2:
         raise Invalid({"stages": "A list needs at least two stages: one to begin with and one that finishes."})
     if not all(names):
         raise Invalid({"stages": "Every stage needs a name."})
     if len(set(names)) < len(names):
         raise Invalid({"stages": "Two stages of one list cannot have the same name."})
+    if len(set(kept)) < len(kept):
+        raise Invalid({"stages": "Name each stage once."})
     if drafts[0].waiting or drafts[-1].waiting:
         raise Invalid({"stages": "The first and the last stage cannot be waiting stages."})
 

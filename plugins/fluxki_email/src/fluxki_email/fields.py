@@ -212,7 +212,13 @@ def date(value: str) -> datetime | None:
         number = int(year) + (0 if len(year) == 4 else 2000 if int(year) < 69 else 1900)
         where = timezone(_offset(zone or ""))
         moment = datetime(
-            number, _MONTHS.get(month.lower(), 0), int(day), int(hour), int(minute), min(int(second or 0), 59), tzinfo=where
+            number,
+            _MONTHS.get(month.lower(), 0),
+            int(day),
+            int(hour),
+            int(minute),
+            min(int(second or 0), 59),
+            tzinfo=where,
         )
         return moment.astimezone(UTC)
     except (ValueError, OverflowError):

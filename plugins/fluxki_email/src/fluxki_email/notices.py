@@ -14,6 +14,8 @@ class Notice(StrEnum):
     """A part was cut off or is not in the encoding that it names; what could be read is there."""
     TOO_MANY_PARTS = "too_many_parts"
     """Parts beyond the limit are only in the original."""
+    TOO_MANY_LINES = "too_many_lines"
+    """Beyond the limit of lines no part was looked for; what comes after it is in the last part."""
     TOO_DEEP = "too_deep"
     """Parts nested beyond the limit are kept as one file, not opened."""
     HEADERS_CUT = "headers_cut"

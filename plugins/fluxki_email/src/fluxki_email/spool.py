@@ -14,6 +14,9 @@ from fluxki_email.fields import base64_bytes
 from fluxki_email.structure import Part
 
 CHUNK = 64 * 1024
+# Pieces of padded base64 in one chunk, and lines of uuencode in a part: what real mail never has.
+MAX_PIECES = 500
+MAX_UU_LINES = 1_000_000
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(set(range(256)) - set(_ALPHABET) - {ord("=")})
@@ -94,6 +97,9 @@ def _base64(chunks: Iterator[bytes], damage: Damage) -> Iterator[bytes]:
     for chunk in chunks:
         damage.found = damage.found or bool(chunk.translate(None, _FOREIGN))
         data = rest + chunk.translate(None, _NOT_BASE64)
+        if data.count(b"=") > MAX_PIECES:
+            damage.found = True
+            data = data.replace(b"=", b"")
         padded = data.rfind(b"=") + 1
         # Several padded pieces may follow one another; a piece is only ended by its padding.
         if padded:
@@ -114,16 +120,20 @@ def _quoted(chunks: Iterator[bytes], damage: Damage) -> Iterator[bytes]:
 
 
 def _uuencoded(chunks: Iterator[bytes], damage: Damage) -> Iterator[bytes]:
-    inside = False
+    inside, left = False, MAX_UU_LINES
     for chunk in chunks:
-        for line in chunk.splitlines():
+        lines = chunk.splitlines()
+        left -= len(lines)
+        if left < 0:
+            break
+        for line in lines:
             if not inside:
                 inside = line.startswith(b"begin ")
             elif line.strip() in (b"end", b"`", b""):
                 inside = line.strip() != b"end"
             else:
                 yield _uu_line(line, damage)
-    damage.found = damage.found or inside
+    damage.found = damage.found or inside or left < 0
 
 
 def _uu_line(line: bytes, damage: Damage) -> bytes:

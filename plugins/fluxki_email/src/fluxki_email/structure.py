@@ -6,6 +6,9 @@ grow with the mail, and every limit is a counter. RFC 2045, 2046.
 """
 
 import re
+from functools import partial
+from itertools import islice
+from os import SEEK_END
 from typing import BinaryIO
 
 from msgspec import Struct
@@ -19,6 +22,9 @@ MAX_HEADER_BYTES = 256 * 1024
 MAX_HEADER_LINES = 1_000
 # All blocks together: every part may be small and their headers still be the bulk of the mail.
 MAX_ALL_HEADERS = 8 * 1024 * 1024
+# 25 MB in lines of 12 bytes; and lines of headers, or such as may be delimiters, which cost ten times as much.
+MAX_LINES = 2_000_000
+MAX_SLOW_LINES = 200_000
 _LINE = 64 * 1024
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\Z")
@@ -71,41 +77,43 @@ class _Reader:
         self._root: Part | None = None
 
     def read(self) -> Structure:
-        position, ending, fresh = 0, 0, True
-        readline = self._file.readline
-        while line := readline(_LINE):
-            if fresh:
-                if line.startswith(b"--") and self._open and self._delimiter(line, position, ending):
-                    pass
-                elif self._block is not None:
-                    self._header(line, position)
+        position, previous, slow = 0, b"\n", 0
+        for line in islice(iter(partial(self._file.readline, _LINE), b""), MAX_LINES):
+            # Almost all lines are content of a file: the loop does the least it can for them.
+            if (self._block is not None or line.startswith(b"--")) and previous.endswith(b"\n"):
+                slow += 1
+                if slow > MAX_SLOW_LINES:
+                    break
+                self._line(line, position, previous)
+                if self._block is None and not self._open:
+                    break
             position += len(line)
-            fresh = line.endswith(b"\n")
-            ending = 2 if line.endswith(b"\r\n") else 1 if fresh else 0
+            previous = line
+        # Where it stopped early, the part it stopped in has the rest.
+        if slow > MAX_SLOW_LINES or (self._open and self._file.read(1)):
+            self._notices.add(Notice.TOO_MANY_LINES)
         if self._block is not None:
             self._begin(position)
-        self._finish(position, 0, closed=False)
-        root = self._root or Part(Headers(), "text/plain", {}, 0, position, [])
+        end = self._file.seek(0, SEEK_END)
+        self._finish(end, 0, closed=False)
+        root = self._root or Part(Headers(), "text/plain", {}, 0, end, [])
         return Structure(root, self._notices)
 
-    def _header(self, line: bytes, position: int) -> None:
-        block = self._block
-        assert block is not None  # noqa: S101
+    def _line(self, line: bytes, position: int, previous: bytes) -> None:
+        ending = 2 if previous.endswith(b"\r\n") else 1
+        if line.startswith(b"--") and self._open and self._delimiter(line, position, ending):
+            return
+        if self._block is not None:
+            self._header(line, position, self._block)
+
+    def _header(self, line: bytes, position: int, block: list[bytes]) -> None:
         blank = not line.strip(b"\r\n")
         if self._root is None and not block and (blank or line.startswith((b"From ", b">From "))):
             return
-        if blank:
-            self._begin(position + len(line))
-        elif line[:1] in (b" ", b"\t") or _HEADER.match(line):
-            self._keep_header(line)
-        elif line.find(b":") > 0 and not block:
-            self._keep_header(line)
-        else:
-            self._begin(position)
-
-    def _keep_header(self, line: bytes) -> None:
-        block = self._block
-        assert block is not None  # noqa: S101
+        named = line[:1] in (b" ", b"\t") or _HEADER.match(line) or (not block and line.find(b":") > 0)
+        if blank or not named:
+            self._begin(position + len(line) if blank else position)
+            return
         self._size += len(line)
         self._header_bytes += len(line)
         within = self._size <= MAX_HEADER_BYTES and self._header_bytes <= MAX_ALL_HEADERS
