@@ -151,7 +151,7 @@ def peak():
 before = peak()
 with open(sys.argv[1], "rb") as file:
     inbound = parse(file, received_at=datetime(2026, 11, 10, tzinfo=UTC), size=Path(sys.argv[1]).stat().st_size,
-                    folder=Path(sys.argv[2]), verify=lambda token: None, addresses=())
+                    folder=lambda: Path(sys.argv[2]), verify=lambda token: None, addresses=())
 print(peak() - before, *(file.path.stat().st_size for file in inbound.files))
 """
 

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import io
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
@@ -24,6 +24,8 @@ from fluxki_core.storage.statements import Row
 T = TypeVar("T")
 
 TRIES = 3
+SMALL = 1 << 20  # bytes of a raw message
+SMALL_AT_ONCE = 4
 IN_LOOP = 32 * 1024  # characters of HTML that are cleaned in the event loop; more go to a thread
 MAX_NAME = 200
 MAX_REASON = 2000
@@ -87,6 +89,21 @@ class StoredRaw:
     def close(self) -> None:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+async def understand_all(core: Core, account: Account, rows: Sequence[Row]) -> list[Understood | Unreadable]:
+    """As `understand`, in order; several small messages at a time, so that others parse while one waits for the disk."""
+    some = asyncio.Semaphore(SMALL_AT_ONCE if all(row["size"] <= SMALL for row in rows) else 1)
+
+    async def one(row: Row) -> Understood | Unreadable:
+        async with some:
+            return await understand(core, account, row)
+
+    ended = await asyncio.gather(*(one(row) for row in rows), return_exceptions=True)
+    for each in ended:
+        if isinstance(each, BaseException):
+            raise each
+    return [each for each in ended if not isinstance(each, BaseException)]
 
 
 async def understand(core: Core, account: Account, row: Row) -> Understood | Unreadable:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -53,13 +53,13 @@ _EXTENSIONS = {
 
 
 def write_files(
-    file: BinaryIO, parts: Sequence[Part], folder: Path, shown: Collection[str], notices: set[Notice]
+    file: BinaryIO, parts: Sequence[Part], folder: Callable[[], Path], shown: Collection[str], notices: set[Notice]
 ) -> tuple[tuple[InboundFile, ...], list[bytes]]:
     """The files, and the SHA-256 of each. `shown` are the keys (`cid_key`) that the body refers to."""
     files: list[InboundFile] = []
     digests: list[bytes] = []
     for number, part in enumerate(parts, 1):
-        path = folder / f"part-{number:04}"
+        path = folder() / f"part-{number:04}"
         spooled = write_part(file, part, path)
         if spooled.damaged:
             notices.add(Notice.DAMAGED_PART)

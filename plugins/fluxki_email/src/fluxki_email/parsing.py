@@ -28,15 +28,15 @@ def parse(
     *,
     received_at: datetime,
     size: int,
-    folder: Path,
+    folder: Callable[[], Path],
     verify: Callable[[str], SignedRef | None],
     addresses: Collection[str],
 ) -> Inbound:
     """Understands the mail in `raw_file` (seekable, at its start), whatever bytes those are.
 
     `received_at` is aware UTC and the latest that the mail can have been sent; `size` in bytes; decoded files go into
-    `folder`, which is empty; `verify` is `Desk.verify`; `addresses` are those of our own mailboxes. Raises nothing but
-    OSError of the disk. `notices` are codes of `Notice`.
+    the empty folder that `folder` gives, asked for only where there are any; `verify` is `Desk.verify`; `addresses`
+    are those of our own mailboxes. Raises nothing but OSError of the disk. `notices` are codes of `Notice`.
     """
     with ExitStack() as opened:
         file = _with_line_feeds(io.BytesIO(raw_file.read()) if size <= _SMALL else raw_file, folder, opened)
@@ -76,13 +76,13 @@ def _synthetic_id(file: BinaryIO, notices: set[Notice]) -> str:
     return f"{digest.hexdigest()[:40]}@synthetic.invalid"
 
 
-def _with_line_feeds(file: BinaryIO, folder: Path, opened: ExitStack) -> BinaryIO:
+def _with_line_feeds(file: BinaryIO, folder: Callable[[], Path], opened: ExitStack) -> BinaryIO:
     """`file`, or a copy of one whose lines end with a bare CR, as old Macintosh programs wrote them."""
     start = file.read(_CHUNK)
     file.seek(0)
     if b"\n" in start or b"\r" not in start:
         return file
-    copy = opened.enter_context((folder / "lines").open("x+b"))
+    copy = opened.enter_context((folder() / "lines").open("x+b"))
     while chunk := file.read(_CHUNK):
         copy.write(chunk.replace(b"\r", b"\n"))
     copy.seek(0)

@@ -103,7 +103,7 @@ class EmailPlugin:
                 file,
                 received_at=raw.received_at,
                 size=raw.size,
-                folder=raw.folder,
+                folder=lambda: raw.folder,
                 verify=self._known_desk().verify,
                 addresses=frozenset({settings.address.lower()}),
             )
