@@ -27,7 +27,7 @@ import httpx
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from servers.postgres import Cluster
 
-FLUXKI = [sys.executable, "-m", "fluxki"]
+FLUXKI = [sys.executable, "-m", "fluxki.cli"]
 REQUESTS = 300
 
 # One ticket in twenty is open; activity falls one a minute back from now. Both databases read this.

@@ -22,6 +22,7 @@ CLUSTER = pytest.StashKey[Cluster]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--db", choices=KINDS, default="sqlite", help="the database that the tests run on")
+    parser.addoption("--soak", action="store_true", help="also run the long loops, which take minutes")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -52,7 +53,8 @@ def pytest_configure_node(node: Any) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     other = next(kind for kind in KINDS if kind != config.getoption("--db"))
-    foreign = [item for item in items if item.get_closest_marker(f"{other}_only")]
+    unwanted = [f"{other}_only"] if config.getoption("--soak") else [f"{other}_only", "soak"]
+    foreign = [item for item in items if any(item.get_closest_marker(name) for name in unwanted)]
     if foreign:
         config.hook.pytest_deselected(items=foreign)
         items[:] = [item for item in items if item not in set(foreign)]

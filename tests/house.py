@@ -1,17 +1,23 @@
 """A whole core for tests: a migrated database, a channel of paper, agents, and shortcuts for what they do."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from secrets import token_hex
+from typing import Any, TypeVar
 
-from fluxki_core.domain.ids import ClassificationId, DepartmentId, StageId, TicketId
+from fluxki_core.domain.events import Body, Event, EventBody, event_name
+from fluxki_core.domain.ids import AccountId, ClassificationId, DepartmentId, EventId, StageId, TicketId
 from fluxki_core.domain.people import SYSTEM, Actor, Role
-from fluxki_core.domain.tickets import Message, Query, Reply, SaveAnalysis, Ticket
+from fluxki_core.domain.permissions import PermissionLevel
+from fluxki_core.domain.stages import StageDraft
+from fluxki_core.domain.tickets import DeliveryView, Message, Query, Reply, SaveAnalysis, Ticket
 from fluxki_core.domain.traffic import RawItem, Taken
 from fluxki_core.hooks.loader import assemble
-from fluxki_core.services import accounts, catalog, delivering, directory
+from fluxki_core.services import accounts, catalog, delivering, directory, receiving
 from fluxki_core.services.accounts import AccountDraft
 from fluxki_core.services.announcing import announce_next
 from fluxki_core.services.assembly import opened_core
@@ -22,8 +28,12 @@ from fluxki_core.services.unit import Step, no_step, utc_now
 from fluxki_core.storage.engines import engine_for
 from fluxki_core.storage.queries import accounts as account_queries
 from fluxki_core.storage.queries import people
-from paper import ListeningPlugin, PaperPlugin
+from fluxki_core.storage.queries import tickets as ticket_queries
+from fluxki_core.storage.statements import Steps, sql
+from paper import ListeningPlugin, PaperPlugin, letter
 
+B = TypeVar("B", bound=EventBody)
+NO_EVENT = EventId(0)
 SECRET = "a secret for tests, long enough"
 
 
@@ -83,14 +93,44 @@ class House:
         assert isinstance(actor, Actor)
         return CoreDesk(self.core, actor)
 
-    async def take_in(self, *letters: RawItem) -> list[Taken]:
-        return list(await self.system.take_in("Papel", letters))
+    async def join(self, desk: CoreDesk, ticket: TicketId, held: PermissionLevel) -> None:
+        """Lets the desk's agent take part in the ticket."""
+        agent = desk.actor.agent
+        assert agent is not None
 
-    async def ticket_from(self, letter: RawItem) -> TicketId:
+        def script() -> Steps[None]:
+            yield ticket_queries.put_participant(ticket, agent, held, self.clock())
+
+        await self.core.unit.run("join", script)
+
+    async def department(self, name: str) -> DepartmentId:
+        return (await directory.put_department(self.core, SYSTEM, name, is_default=False)).id
+
+    async def account(self, name: str, channel: str, **more: Any) -> AccountId:
+        """Another account, of any enabled channel."""
+        added = await accounts.add(self.core, SYSTEM, AccountDraft(channel=channel, name=name, settings={}, **more))
+        return added.id
+
+    async def list_of(self, classification: str | None, *names: str, waiting: str = "") -> dict[str, StageId]:
+        """Gives a classification (None: the default) a list of new stages; gives their ids by name."""
+        record = self.classifications[classification] if classification else None
+        drafts = [StageDraft(name=each, waiting=each == waiting) for each in names]
+        return {each.name: each.id for each in await catalog.set_stages(self.core, SYSTEM, record, drafts)}
+
+    async def take_in(self, *letters: RawItem, account: str = "Papel") -> list[Taken]:
+        return list(await self.system.take_in(account, letters))
+
+    async def ticket_from(self, letter: RawItem, account: str = "Papel") -> TicketId:
         """The ticket that a letter came into."""
-        (taken,) = await self.take_in(letter)
+        (taken,) = await self.take_in(letter, account=account)
         assert taken.ticket is not None, taken
         return taken.ticket
+
+    async def analyzed_ticket(self, desk: CoreDesk, classification: str = "Dúvida") -> TicketId:
+        """A ticket of a letter of its own, analysed by the desk's agent."""
+        ticket = await self.ticket_from(letter(key=token_hex(8), sent_at=self.clock().isoformat()))
+        await self.analyze(desk, ticket, classification)
+        return ticket
 
     async def analyze(self, desk: CoreDesk, ticket: TicketId, classification: str = "Dúvida") -> None:
         await desk.analyze(SaveAnalysis(ticket=ticket, classification=self.classifications[classification]))
@@ -98,11 +138,20 @@ class House:
     async def reply(self, desk: CoreDesk, ticket: TicketId, text: str = "Olá, Maria!", **more: Any) -> Message:
         return await desk.reply(Reply(ticket=ticket, body_html=f"<p>{text}</p>", **more))
 
+    async def receive(self) -> int:
+        """Takes in what waits; gives how many letters."""
+        worked = 0
+        for row in await self.core.unit.read(account_queries.accounts()):
+            while taken := await receiving.work(self.core, accounts.opened(self.core, row).account):
+                worked += taken
+        return worked
+
     async def send(self) -> int:
         """Sends what is due; gives how many deliveries were tried."""
         tried = 0
         for account in await delivering.due(self.core):
-            row = await self.core.unit.look(lambda account=account: account_queries.by_id(account))  # type: ignore[misc]
+            row = await self.core.unit.look(partial(account_queries.by_id, account))
+            assert row is not None
             while await delivering.send_next(self.core, accounts.opened(self.core, row).account):
                 tried += 1
         return tried
@@ -120,10 +169,36 @@ class House:
     async def all_tickets(self, **query: Any) -> list[TicketId]:
         return [each.number for each in (await self.system.tickets(Query(**query))).items]
 
+    async def texts(self, number: TicketId) -> list[str]:
+        """The messages' texts, in order."""
+        return [each.body_text for each in await self.messages(number)]
+
+    async def stage(self, number: TicketId) -> str:
+        stage = (await self.ticket(number)).stage
+        assert stage is not None
+        return stage.name
+
+    async def deliveries(self, number: TicketId) -> list[DeliveryView]:
+        return [delivery for each in await self.messages(number) for delivery in each.delivery]
+
+    async def events(self, after: EventId = NO_EVENT) -> list[Event[Body]]:
+        """All events after one. PostgreSQL may hold the newest back for as long as any transaction runs there."""
+        [row] = await self.core.unit.read(sql("SELECT coalesce(max(id), 0) AS newest FROM event"))
+        async with asyncio.timeout(20):
+            while True:
+                found = list(await self.system.events(after, 1000))
+                if row["newest"] <= (found[-1].id if found else after):
+                    return found
+                await asyncio.sleep(0.01)
+
+    async def happened(self, sort: type[B], ticket: TicketId | None = None) -> list[B]:
+        """What the events of one sort say, in order; of one ticket, or of all."""
+        found = await self.events()
+        return [each.what for each in found if isinstance(each.what, sort) and ticket in (None, each.ticket)]
+
     async def history(self, ticket: TicketId) -> list[str]:
         """Names of the ticket's events, in order."""
-        found = await self.system.events(0, 1000)  # type: ignore[arg-type]
-        return [str(each.what.__struct_config__.tag) for each in found if each.ticket == ticket]
+        return [event_name(each.what) for each in await self.events() if each.ticket == ticket]
 
 
 @contextlib.asynccontextmanager

@@ -1,4 +1,4 @@
-"""A channel made of paper: letters are JSON, sending appends to a pile, and both can be told to misbehave."""
+"""Channels made of paper: letters are JSON, sending appends to a pile, and both can be told to misbehave."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from typing import Any
 from fluxki_core.domain.events import Event
 from fluxki_core.domain.ids import TicketId
 from fluxki_core.domain.kinds import TicketKind
-from fluxki_core.domain.people import email_address
+from fluxki_core.domain.people import Address, email_address
 from fluxki_core.domain.ports import Desk
 from fluxki_core.domain.traffic import (
     Account,
@@ -50,30 +50,20 @@ def letter(
     return RawItem(key or f"{hash(raw):x}", raw)
 
 
-class PaperPlugin:
-    """`sending` and `reading` may be replaced by a test; `heard` are the events announced."""
+class CounterPlugin:
+    """A channel that letters come in by and none can leave by; it declares no kind. `reading` may be replaced."""
 
-    kind = TicketKind.STANDARD
+    channel = Channel(key="counter", label="Balcão", account=PaperAccount, address_kind="counter")
+    sender_kind = "email"
 
     def __init__(self) -> None:
         self.desk: Desk | None = None
-        self.pile: list[Outgoing] = []
-        self.heard: list[Event[Any]] = []
         self.letters: asyncio.Queue[RawItem] = asyncio.Queue()
-        self.sending: Sending = self._send
         self.reading: Callable[[RawMessage], Awaitable[Any]] | None = None
 
     @hookimpl
     def plugin_manifest(self) -> PluginManifest:
-        channel = Channel(
-            key="paper",
-            label="Papel",
-            account=PaperAccount,
-            address_kind="email",
-            secrets=frozenset({"secret"}),
-            kind=self.kind,
-        )
-        return PluginManifest(name="paper", version="1", channels=(channel,))
+        return PluginManifest(name=self.channel.key, version="1", channels=(self.channel,))
 
     @hookimpl
     def desk_ready(self, desk: Desk) -> None:
@@ -112,7 +102,7 @@ class PaperPlugin:
         ticket = content.get("ticket")
         return Inbound(
             key=content.get("key", json.dumps(content, sort_keys=True)),
-            sender=email_address(content["sender"]),
+            sender=Address(self.sender_kind, email_address(content["sender"]).value),
             sender_name=content["name"],
             sent_at=datetime.fromisoformat(content["sent_at"]) if "sent_at" in content else datetime.now(UTC),
             subject=content["subject"],
@@ -130,16 +120,36 @@ class PaperPlugin:
         )
 
     @hookimpl
+    async def channel_check(self, account: Account) -> ChannelHealth:
+        return ChannelHealth(ok=True, lines=("paper is patient",))
+
+
+class PaperPlugin(CounterPlugin):
+    """A counter that letters also leave by. `sending` may be replaced by a test; `pile` is what was sent."""
+
+    channel = Channel(
+        key="paper", label="Papel", account=PaperAccount, address_kind="email", secrets=frozenset({"secret"})
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pile: list[Outgoing] = []
+        self.sending: Sending = self.send
+
+    @hookimpl
     async def channel_send(self, account: Account, outgoing: Outgoing) -> Sent:
         return await self.sending(outgoing)
 
-    async def _send(self, outgoing: Outgoing) -> Sent:
+    async def send(self, outgoing: Outgoing) -> Sent:
         self.pile.append(outgoing)
         return Sent(outside_id=f"{outgoing.token}@paper")
 
-    @hookimpl
-    async def channel_check(self, account: Account) -> ChannelHealth:
-        return ChannelHealth(ok=True, lines=("paper is patient",))
+
+class ParrotPlugin(PaperPlugin):
+    """Paper that talks: it opens chats, and reaches its contacts by addresses of its own kind."""
+
+    channel = Channel(key="parrot", label="Papagaio", account=PaperAccount, address_kind="parrot", kind=TicketKind.CHAT)
+    sender_kind = "parrot"
 
 
 class ListeningPlugin:
@@ -180,4 +190,16 @@ class ListeningPlugin:
 
     @hookimpl
     async def ticket_finished(self, event: Event[Any]) -> None:
+        await self._hear(event)
+
+    @hookimpl
+    async def ticket_reopened(self, event: Event[Any]) -> None:
+        await self._hear(event)
+
+    @hookimpl
+    async def stage_changed(self, event: Event[Any]) -> None:
+        await self._hear(event)
+
+    @hookimpl
+    async def delivery_failed(self, event: Event[Any]) -> None:
         await self._hear(event)

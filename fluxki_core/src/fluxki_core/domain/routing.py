@@ -79,7 +79,7 @@ def route(
 ) -> Route:
     """Decides by the first evidence that holds.
 
-    A subject number counts only in a person's reply whose sender is the ticket's requester (CHANNELS' rule against
+    A subject number counts only in a reply whose sender is the ticket's requester (CHANNELS' rule against
     guessed numbers); otherwise it is a hint. `sender` is None for one never seen before.
     """
     maybe = None

@@ -12,9 +12,10 @@ from fluxki_core.domain.people import Actor
 from fluxki_core.domain.permissions import require_admin
 from fluxki_core.domain.traffic import Account, ChannelHealth
 from fluxki_core.hooks.manifest import Channel
+from fluxki_core.services.catalog import named
 from fluxki_core.services.core import Core, Known
 from fluxki_core.storage.errors import UniqueViolation
-from fluxki_core.storage.queries import accounts, deliveries, events
+from fluxki_core.storage.queries import accounts, deliveries, events, people
 from fluxki_core.storage.queries.base import from_json, insert, to_json, update
 from fluxki_core.storage.statements import Row, Statement, Steps, sql
 
@@ -99,8 +100,7 @@ async def view(core: Core, actor: Actor, account: AccountId) -> AccountView:
 async def add(core: Core, actor: Actor, draft: AccountDraft) -> AccountView:
     """Raises `Invalid` for settings that the plugin does not take, `Conflict` for a name in use."""
     require_admin(actor)
-    if not draft.name.strip():
-        raise Invalid({"name": "Give the account a name."})
+    name = named(draft.name)
     if draft.channel not in core.host.channels:
         raise Invalid(
             {"channel": f"Choose one of: {', '.join(sorted(core.host.channels)) or 'no channel is enabled'}."}
@@ -108,12 +108,13 @@ async def add(core: Core, actor: Actor, draft: AccountDraft) -> AccountView:
     settings = _encode(core, core.host.channel(draft.channel), draft.settings, {})
 
     def script() -> Steps[AccountView]:
+        yield from _check_department(draft.department)
         if draft.is_default:
             yield _no_default(draft.channel)
         account = yield from insert(
             "account",
             channel=draft.channel,
-            name=draft.name.strip(),
+            name=name,
             department_id=draft.department,
             settings=settings,
             is_default=draft.is_default,
@@ -131,19 +132,20 @@ async def add(core: Core, actor: Actor, draft: AccountDraft) -> AccountView:
 async def change(core: Core, actor: Actor, account: AccountId, wanted: AccountChange) -> AccountView:
     """Raises as `add` does, and `NotFound`. What the account is doing is stopped and begun anew."""
     require_admin(actor)
-    row = await _row(core, account)
     values: dict[str, Any] = {}
     if wanted.name is not None:
-        values["name"] = wanted.name.strip()
+        values["name"] = named(wanted.name)
     if wanted.department is not None:
         values["department_id"] = wanted.department
-    if wanted.settings is not None:
-        stored = from_json(row["settings"])
-        values["settings"] = _encode(core, core.host.channel(row["channel"]), wanted.settings, stored)
     if wanted.is_default is not None:
         values["is_default"] = wanted.is_default
 
     def script() -> Steps[AccountView]:
+        row = yield from _held(account)
+        if wanted.settings is not None:
+            channel = core.host.channel(row["channel"])
+            values["settings"] = _encode(core, channel, wanted.settings, from_json(row["settings"]))
+        yield from _check_department(wanted.department)
         if wanted.is_default:
             yield _no_default(row["channel"])
         yield update("account", account, **values, generation=row["generation"] + 1, paused_until=None, send_error="")
@@ -157,9 +159,9 @@ async def change(core: Core, actor: Actor, account: AccountId, wanted: AccountCh
 async def remove(core: Core, actor: Actor, account: AccountId) -> None:
     """The account takes in and sends no more; its messages stay."""
     require_admin(actor)
-    await _row(core, account)
 
     def script() -> Steps[None]:
+        yield from _held(account)
         yield update("account", account, active=False, is_default=False)
         yield _changed(core, actor, account, "removed")
 
@@ -181,6 +183,20 @@ async def _row(core: Core, account: AccountId) -> Row:
     if row is None:
         raise NotFound("There is no such account.")
     return row
+
+
+def _held(account: AccountId) -> Steps[Row]:
+    """The account, held by this transaction so that no change of its generation is lost."""
+    yield sql("SELECT id FROM account WHERE id = {} FOR UPDATE", account)
+    row = yield from accounts.by_id(account)
+    if row is None:
+        raise NotFound("There is no such account.")
+    return row
+
+
+def _check_department(wanted: DepartmentId | None) -> Steps[None]:
+    if wanted is not None and wanted not in {each.id for each in (yield from people.departments())}:
+        raise Invalid({"department": "Choose a department that exists."})
 
 
 def _view_of(core: Core, account: AccountId) -> Steps[AccountView]:

@@ -61,6 +61,7 @@ async def save(core: Core, actor: Actor, order: SaveAnalysis) -> Analysis:
     Raises `StaleAnalysis` over one that the agent has not seen, `Invalid` for what does not fit the configuration.
     """
     now = core.unit.now()
+    keywords = tuple(dict.fromkeys(order.keywords))
 
     def script() -> Steps[Analysis]:
         ticket = yield from held_ticket(order.ticket, actor, PermissionLevel.VIEW, "analyse the ticket")
@@ -72,14 +73,14 @@ async def save(core: Core, actor: Actor, order: SaveAnalysis) -> Analysis:
             classification_id=order.classification,
             agent_id=actor.agent,
             saved_at=now,
-            keywords=to_json(order.keywords),
+            keywords=to_json(keywords),
             answers=to_json(answers),
         )
         yield update("ticket", ticket.id, analysis_id=analysis, classification_id=order.classification)
         saved = TicketAnalyzed(
             analysis=AnalysisId(analysis),
             classification=order.classification,
-            keywords=order.keywords,
+            keywords=keywords,
             answers=answers,
         )
         yield events.append(now, actor, ticket.id, saved)

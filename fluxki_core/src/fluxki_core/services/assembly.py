@@ -12,6 +12,7 @@ from fluxki_core.domain.people import Actor, ActorKind
 from fluxki_core.hooks.host import Host
 from fluxki_core.services.core import Core, CoreSettings
 from fluxki_core.services.desk import CoreDesk
+from fluxki_core.services.horizon import Horizon
 from fluxki_core.services.secrets import Keys
 from fluxki_core.services.starting import ensure_starting_set
 from fluxki_core.services.unit import Step, Unit, no_step, utc_now
@@ -48,6 +49,7 @@ async def opened_core(
             await migrating.migrate(engine)
         core = Core(
             unit=Unit(engine, step=step, clock=clock),
+            horizon=Horizon(engine),
             host=host,
             files=FileStore(settings.data_dir / "files"),
             keys=keys,

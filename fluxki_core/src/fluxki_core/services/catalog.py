@@ -12,7 +12,7 @@ from fluxki_core.domain.events import SettingsChanged, StageChanged
 from fluxki_core.domain.ids import ClassificationId, KeywordId, QuestionId, StageId, TicketId
 from fluxki_core.domain.people import Actor
 from fluxki_core.domain.permissions import require_admin
-from fluxki_core.domain.stages import Stage, StageDraft, StageList, check_list
+from fluxki_core.domain.stages import Stage, StageDraft, check_list
 from fluxki_core.services.core import Core
 from fluxki_core.services.understanding import storable
 from fluxki_core.storage.errors import UniqueViolation
@@ -149,7 +149,8 @@ async def put_question(core: Core, actor: Actor, draft: QuestionDraft, record: Q
     text = named(draft.text, "text", 300)
     options = tuple(named(each, "options") for each in draft.options)
     chooses = draft.type in (QuestionType.CHOICE, QuestionType.CHOICES)
-    if chooses is not (len(set(options)) > 1) or len(set(options)) < len(options):
+    fits = len(options) > 1 if chooses else not options
+    if not fits or len(set(options)) < len(options):
         raise Invalid({"options": "A question that chooses needs at least two different options, any other none."})
 
     def script() -> Steps[Question]:
@@ -248,20 +249,18 @@ def _follow(now: datetime, actor: Actor, classification: ClassificationId | None
     for old in sorted({row["stage_id"] for row in rows}):
         stage = list_.keep((yield from judging.stage_name(old)))
         moved = [TicketId(row["id"]) for row in rows if row["stage_id"] == old]
-        yield from _move_all(now, actor, moved, StageId(old), stage, list_)
+        yield from _move_all(now, actor, moved, StageId(old), stage)
 
 
-def _move_all(
-    now: datetime, actor: Actor, moved: list[TicketId], old: StageId, stage: Stage, list_: StageList
-) -> Steps[None]:
+def _move_all(now: datetime, actor: Actor, moved: list[TicketId], old: StageId, stage: Stage) -> Steps[None]:
     changed = StageChanged(before=old, after=stage.id, waiting=stage.waiting)
-    resume = list_.first.id if stage.waiting else None
+    # What still waits keeps the stage that it goes back to, which is found by its name then.
+    resume = "" if stage.waiting else ", resume_stage_id = NULL"
     for start in range(0, len(moved), CHUNK):
         some = moved[start : start + CHUNK]
         yield sql(
-            f"UPDATE ticket SET stage_id = {{}}, resume_stage_id = {{}} WHERE id IN ({marks(some)})",  # noqa: S608
+            f"UPDATE ticket SET stage_id = {{}}{resume} WHERE id IN ({marks(some)})",  # noqa: S608
             stage.id,
-            resume,
             *some,
         )
         yield events.append_all(now, actor, [(each, changed) for each in some])

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from fluxki_core.domain.traffic import Account
 from fluxki_core.hooks.host import Host
+from fluxki_core.services.horizon import Horizon
 from fluxki_core.services.secrets import Keys
 from fluxki_core.services.unit import Unit
 from fluxki_core.storage.files import FileStore
@@ -37,6 +38,7 @@ class Core(Struct, frozen=True, kw_only=True):
     """`holder` names this process in leases.."""
 
     unit: Unit
+    horizon: Horizon
     host: Host
     files: FileStore
     keys: Keys

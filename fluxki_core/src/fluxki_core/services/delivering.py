@@ -222,9 +222,9 @@ async def due(core: Core) -> list[AccountId]:
 
 
 async def troubled(core: Core, actor: Actor, after: DeliveryId, limit: int) -> list[DeliveryView]:
-    """Deliveries that failed, are uncertain, or wait for another try."""
+    """Deliveries that failed, are uncertain, or wait for another try, of the tickets that the actor may see."""
     require_agent(actor)
-    rows = await core.unit.read(deliveries.troubled(after, limit))
+    rows = await core.unit.read(deliveries.troubled(actor, after, limit))
     return [messages.delivery_view(row) for row in rows]
 
 

@@ -72,13 +72,13 @@ class CoreDesk:
         return self.core.keys.verify(token)
 
     async def events(self, after: EventId, limit: int = 100) -> Sequence[Event[Body]]:
-        kind = self.core.unit.engine.engine_type
-        rows = await self.core.unit.read(events.after(self.actor, after, min(limit, 1000), kind))
+        settled = await self.core.horizon.settled()
+        rows = await self.core.unit.read(events.after(self.actor, after, min(limit, 1000), settled))
         return [events.event_of(row) for row in rows]
 
     async def newest_event(self) -> EventId:
-        rows = await self.core.unit.read(events.newest())
-        return EventId(rows[0]["id"] if rows else 0)
+        """The event up to which none is missing: where a reader of what is to come begins."""
+        return await self.core.horizon.settled()
 
     async def changed(self, seconds: float) -> None:
         """Waits until something may have happened, at most so long."""

@@ -29,12 +29,13 @@ from fluxki_core.services.core import Core
 from fluxki_core.services.opening import looks_like_email
 from fluxki_core.services.understanding import MAX_NAME
 from fluxki_core.storage.queries import people
-from fluxki_core.storage.queries.base import insert, one, update
+from fluxki_core.storage.queries.base import insert, update
 from fluxki_core.storage.queries.tickets import MAX_PAGE
 from fluxki_core.storage.statements import Steps, sql
 
 TOKEN_PREFIX = "fx_"  # noqa: S105 - what every API token begins with, so that leaked ones can be found
 SHORTEST_PASSWORD = 10
+_ADMINS = sql("SELECT id FROM agent WHERE active AND role = 'admin' ORDER BY id FOR UPDATE")
 
 
 class AgentDraft(Struct, frozen=True, kw_only=True):
@@ -131,6 +132,8 @@ async def change_agent(core: Core, actor: Actor, agent: AgentId, wanted: AgentCh
     name = None if wanted.name is None else named(wanted.name, longest=MAX_NAME)
 
     def script() -> Steps[Agent]:
+        # Held, so that two admins who take each other's role at once cannot both succeed.
+        had_admin = yield _ADMINS
         if not (yield from people.agents(agent)):
             raise NotFound("There is no such agent.")
         values = {"name": name, "role": wanted.role, "active": wanted.active}
@@ -140,7 +143,7 @@ async def change_agent(core: Core, actor: Actor, agent: AgentId, wanted: AgentCh
         if wanted.departments is not None:
             yield from _check_departments(wanted.departments)
             yield from people.set_departments(agent, wanted.departments)
-        if (yield from one(sql("SELECT id FROM agent WHERE active AND role = 'admin' LIMIT 1"))) is None:
+        if had_admin and not (yield _ADMINS):
             raise Conflict("Nobody could change the settings any more: make another agent admin first.")
         yield noted(core, actor, "agent", agent, "changed")
         return (yield from people.agents(agent))[0]
@@ -162,6 +165,8 @@ async def add_token(core: Core, actor: Actor, agent: AgentId, name: str) -> str:
     now = core.unit.now()
 
     def script() -> Steps[None]:
+        if not (yield from people.agents(agent)):
+            raise NotFound("There is no such agent.")
         record = yield from insert("api_token", agent_id=agent, name=name, digest=digest(token), created_at=now)
         yield noted(core, actor, "api_token", record, "added")
 

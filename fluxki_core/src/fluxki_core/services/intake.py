@@ -245,7 +245,8 @@ def _answered(
     if not TRAITS[ticket.kind].stage_with_reply:
         return
     stages = yield from judging.stage_list(ticket.classification_id)
-    back = after_answer(stages, ticket.stage_id, ticket.resume_stage_id)
+    before = yield from judging.stage_name(ticket.resume_stage_id)
+    back = after_answer(stages, ticket.stage_id, before)
     if back is not None and ticket.stage_id is not None:
         yield update("ticket", ticket.id, stage_id=back.id, resume_stage_id=None)
         yield events.append(

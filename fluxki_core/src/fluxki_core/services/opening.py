@@ -2,8 +2,10 @@
 
 from datetime import datetime
 
+import msgspec
+
 from fluxki_core.domain.cleaning import from_text
-from fluxki_core.domain.errors import Forbidden, Invalid
+from fluxki_core.domain.errors import Forbidden, Invalid, NotFound
 from fluxki_core.domain.events import MessageReceived, TicketChanged, TicketOpened
 from fluxki_core.domain.ids import ContactId, CustomerId, DepartmentId, MessageId, StageId, TicketId
 from fluxki_core.domain.kinds import TRAITS, TicketState, Visibility
@@ -165,7 +167,11 @@ async def change(core: Core, actor: Actor, order: Change) -> Ticket:
         yield update("ticket", ticket.id, **given)
         changed = TicketChanged(department=order.department, priority=order.priority, subject=subject)
         yield events.append(now, actor, ticket.id, changed)
-        # Read for the system, since a ticket given to another department may leave its agent's sight.
-        return (yield from tickets.read(ticket.id, SYSTEM))
+        try:
+            return (yield from tickets.read(ticket.id, actor))
+        except NotFound:
+            # Given to another department, the ticket left its agent's sight; this last time they see it.
+            seen = yield from tickets.read(ticket.id, SYSTEM)
+            return msgspec.structs.replace(seen, level=PermissionLevel.VIEW)
 
     return await core.unit.run("change", script)

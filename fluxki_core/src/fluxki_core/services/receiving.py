@@ -12,7 +12,7 @@ from fluxki_core.domain.ids import AccountId, MessageId, RawId, TicketId
 from fluxki_core.domain.traffic import Account, Outcome, RawItem, Taken
 from fluxki_core.services import accounts, intake, raw
 from fluxki_core.services.core import Core
-from fluxki_core.services.understanding import Understood, Unreadable, described, understand
+from fluxki_core.services.understanding import Understood, Unreadable, described, understand_all
 from fluxki_core.storage.errors import UniqueViolation
 from fluxki_core.storage.queries import raw as queries
 from fluxki_core.storage.statements import Row, Steps, savepoint
@@ -70,7 +70,7 @@ async def _work(core: Core, account: Account, rows: list[Row], token: str) -> li
     renewal = asyncio.create_task(_renew(core, token))
     try:
         core.unit.step("receive:claimed")
-        requests = [await understand(core, account, row) for row in rows]
+        requests = await understand_all(core, account, rows)
         return await _taken_in(core, account, rows, requests, token)
     except BaseException:
         # Also when cancelled: the next process should not have to wait for the lease to run out.

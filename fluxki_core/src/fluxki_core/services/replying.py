@@ -58,7 +58,8 @@ async def reply(core: Core, actor: Actor, order: Reply) -> Message:
     """
     body = written(order)
     now = core.unit.now()
-    kinds = {key: each.address_kind for key, each in core.host.channels.items()}
+    channels = core.host.channels
+    kinds = {key: each.address_kind for key, each in channels.items() if core.host.has(key, "channel_send")}
 
     def script() -> Steps[Message]:
         ticket = yield from held_ticket(order.ticket, actor, PermissionLevel.REPLY, "write")
@@ -101,7 +102,9 @@ def _check_kind(ticket: Locked, order: Reply, body: Written) -> None:
 
 
 def _way_out(ticket: Locked, kinds: dict[str, str]) -> Steps[WayOut]:
-    account = yield from accounts.sending(ticket.account_id, ticket.department_id, tuple(kinds))
+    leaves_by = TRAITS[ticket.kind].leaves_by
+    fitting = tuple(channel for channel, kind in kinds.items() if leaves_by in (None, kind))
+    account = yield from accounts.sending(ticket.account_id, ticket.department_id, fitting)
     if account is None:
         raise NoChannel(
             "No account can carry this message: add one for the ticket's department, or a default one, in the settings."

@@ -89,10 +89,11 @@ class StoredRaw:
     def close(self) -> None:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
 
 
 async def understand_all(core: Core, account: Account, rows: Sequence[Row]) -> list[Understood | Unreadable]:
-    """As `understand`, in order; several small messages at a time, so that others parse while one waits for the disk."""
+    """As `understand`, in order; several small messages at a time: others parse while one waits for the disk."""
     some = asyncio.Semaphore(SMALL_AT_ONCE if all(row["size"] <= SMALL for row in rows) else 1)
 
     async def one(row: Row) -> Understood | Unreadable:
@@ -145,9 +146,10 @@ async def _parsed(core: Core, account: Account, raw: StoredRaw) -> Inbound:
             return await core.host.address("channel_parse", account, Inbound, core.settings.parse_seconds, raw=raw)
         except (HookTimeout, Unavailable):
             raise
-        except Exception:
-            if attempt == TRIES:
+        except Exception as error:
+            if attempt == TRIES or _disk_failed(error):
                 raise
+            raw.close()  # the next attempt gets an empty folder again
     raise AssertionError
 
 

@@ -3,9 +3,12 @@
 from datetime import datetime
 
 from fluxki_core.domain.ids import AccountId, DeliveryId
+from fluxki_core.domain.people import Actor
+from fluxki_core.domain.permissions import sees_all
 from fluxki_core.domain.tickets import DeliveryState
-from fluxki_core.storage.queries.base import one
+from fluxki_core.storage.queries.base import one, where
 from fluxki_core.storage.queries.messages import _DELIVERY
+from fluxki_core.storage.queries.tickets import seen_by
 from fluxki_core.storage.statements import Row, Statement, Steps, marks, sql
 
 _HEAD_OF_LANE = (
@@ -118,12 +121,18 @@ def place(delivery: DeliveryId) -> Steps[Row | None]:
     )
 
 
-def troubled(after: DeliveryId, limit: int) -> Statement:
-    """Deliveries that need a person, or are waiting for another try."""
+def troubled(actor: Actor, after: DeliveryId, limit: int) -> Statement:
+    """Deliveries that need a person, or are waiting for another try, of the tickets that the actor may see."""
+    conditions = [
+        ("d.id > {}", (after,)),
+        ("(d.state IN ('failed', 'uncertain') OR (d.state = 'queued' AND d.attempts > 0))", ()),
+        *([] if sees_all(actor) else [seen_by(actor)]),
+    ]
+    text, args = where(conditions)
     return sql(
-        f"SELECT {_DELIVERY} FROM delivery d JOIN message m ON m.id = d.message_id WHERE d.id > {{}} AND"
-        " (d.state IN ('failed', 'uncertain') OR (d.state = 'queued' AND d.attempts > 0)) ORDER BY d.id LIMIT {}",
-        *(after, limit),
+        f"SELECT {_DELIVERY} FROM delivery d JOIN message m ON m.id = d.message_id JOIN ticket t ON t.id = m.ticket_id"
+        f"{text} ORDER BY d.id LIMIT {{}}",
+        *(*args, limit),
     )
 
 

@@ -21,6 +21,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def append(now: datetime, actor: Actor, ticket: TicketId | None, what: Body) -> Statement:
+    """Writes an event. It must not be the first thing that its script writes or locks (see `services.horizon`)."""
     return add(
         "event",
         at=now,
@@ -58,31 +59,25 @@ def event_of(row: Row) -> Event[Body]:
     return Event(id=row["id"], at=row["at"], actor=actor, ticket=row["ticket_id"], what=_decode(row["data"]))
 
 
-# Ids are given out before they are committed, so a lower one may appear after a higher one was read. PostgreSQL's
-# events are read only up to the oldest transaction that is still open; SQLite has one writer, in order. A day-old
-# event is settled for certain, whatever its transaction's number has wrapped around to since.
-_SETTLED = " AND (age(e.xmin) > age(pg_snapshot_xmin(pg_current_snapshot())::xid) OR e.at < now() - interval '1 day')"
-
-
-def after(actor: Actor, event: EventId, limit: int, engine_type: str) -> Statement:
-    """Events after one, as the actor may see them, so that none is ever skipped."""
-    settled = _SETTLED if engine_type == "postgres" else ""
+def after(actor: Actor, event: EventId, limit: int, settled: EventId) -> Statement:
+    """Events after one, up to the settled one, as the actor may see them."""
     if sees_all(actor):
-        return sql(f"SELECT {_COLUMNS} FROM event e WHERE e.id > {{}}{settled} ORDER BY e.id LIMIT {{}}", event, limit)
+        return sql(
+            f"SELECT {_COLUMNS} FROM event e WHERE e.id > {{}} AND e.id <= {{}} ORDER BY e.id LIMIT {{}}",
+            *(event, settled, limit),
+        )
     departments = tuple(sorted(actor.departments))
     inside = f"t.department_id IN ({marks(departments)}) OR " if departments else ""
     return sql(
-        f"SELECT {_COLUMNS} FROM event e JOIN ticket t ON t.id = e.ticket_id WHERE e.id > {{}}{settled} AND ({inside}"
-        "EXISTS (SELECT 1 FROM participant p WHERE p.ticket_id = t.id AND p.agent_id = {})) ORDER BY e.id LIMIT {}",
+        f"SELECT {_COLUMNS} FROM event e JOIN ticket t ON t.id = e.ticket_id WHERE e.id > {{}} AND e.id <= {{}}"
+        f" AND ({inside}EXISTS (SELECT 1 FROM participant p WHERE p.ticket_id = t.id AND p.agent_id = {{}}))"
+        " ORDER BY e.id LIMIT {}",
         event,
+        settled,
         *departments,
         actor.agent,
         limit,
     )
-
-
-def newest() -> Statement:
-    return sql("SELECT id FROM event ORDER BY id DESC LIMIT 1")
 
 
 def unannounced(limit: int) -> Statement:

@@ -192,12 +192,12 @@ def attach(file_ids: list[int], message: MessageId, inline: bool) -> Statement:
 
 
 def last_from_contact(ticket: TicketId, before: datetime, message: MessageId) -> Steps[Row | None]:
-    """The contact's message that one at this place answers: the newest public one before it."""
+    """The contact's message that one at this place answers: the newest public one before it, never a stranger's."""
     return (
         yield from one(
             sql(
                 "SELECT id, author_name, sent_at, body_html, body_text FROM message WHERE ticket_id = {}"
-                " AND author_kind = 'contact' AND visibility = 'public' AND (sent_at, id) < ({}, {})"
+                " AND author_kind = 'contact' AND visibility = 'public' AND NOT stranger AND (sent_at, id) < ({}, {})"
                 " ORDER BY sent_at DESC, id DESC LIMIT 1",
                 *(ticket, before, message),
             )
