@@ -213,7 +213,7 @@ async def test_what_was_started_and_not_ended_in_time_is_uncertain(house: House)
     async def sending(outgoing: Outgoing) -> Sent:
         seen.append((await only(house, number)).state)
         assert await delivering.mark_lapsed(house.core) == 0
-        house.clock.pass_(seconds=house.core.settings.send_seconds + delivering.LEASE_MARGIN + 1)
+        house.clock.pass_(seconds=delivering.LEASE_SECONDS + 1)
         assert await delivering.mark_lapsed(house.core) == 1
         return await house.paper.send(outgoing)
 

@@ -29,7 +29,8 @@ from fluxki_core.storage.statements import Row, Steps
 
 log = structlog.get_logger()
 
-LEASE_MARGIN = 60.0  # seconds by which a lease outlasts the call's own limit
+LEASE_SECONDS = 60.0  # of a delivery being sent; renewed while that lasts, so that a dead process is soon known
+INSIST_SECONDS = 600.0  # for which the end of a delivery is tried to be written down
 SHORTEST_PAUSE, UNTOLD_PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=7)
 LAPSED = "The process ended while sending; it may have been sent."
 
@@ -37,16 +38,38 @@ LAPSED = "The process ended while sending; it may have been sent."
 async def send_next(core: Core, account: Account) -> bool:
     """Sends the account's next delivery; False where none is due. Its end is always written down."""
     token, now = token_hex(16), core.unit.now()
-    until = now + timedelta(seconds=core.settings.send_seconds + LEASE_MARGIN)
-    row = await core.unit.run("start", lambda: deliveries.claim(account.id, now, token, until), tell=False)
+    row = await core.unit.run("start", lambda: deliveries.claim(account.id, now, token, _until(now)), tell=False)
     if row is None:
         return False
     core.unit.step("deliver:started")
+    renewal = asyncio.create_task(_renew(core, DeliveryId(row["id"]), token))
+    try:
+        await _send(core, account, row, token)
+    finally:
+        renewal.cancel()
+    return True
+
+
+def _until(now: datetime) -> datetime:
+    return now + timedelta(seconds=LEASE_SECONDS)
+
+
+async def _renew(core: Core, delivery: DeliveryId, token: str) -> None:
+    def script() -> Steps[None]:
+        yield deliveries.renew(delivery, token, _until(core.unit.now()))
+
+    while True:
+        await asyncio.sleep(LEASE_SECONDS / 3)
+        with contextlib.suppress(Unavailable):
+            await core.unit.run("renew", script, tell=False)
+
+
+async def _send(core: Core, account: Account, row: Row, token: str) -> None:
     try:
         outgoing = await compose(core, account, row)
     except Exception as error:
         await _unprepared(core, row, token, error)
-        return True
+        return
     try:
         sent = _believed(
             await core.host.address("channel_send", account, Sent, core.settings.send_seconds, outgoing=outgoing)
@@ -69,7 +92,6 @@ async def send_next(core: Core, account: Account) -> bool:
     else:
         core.unit.step("deliver:sent")
         await _settle(core, account, outgoing, token, DeliveryState.SENT, sent.detail, sent.outside_id)
-    return True
 
 
 def _believed(sent: Sent) -> Sent:
@@ -125,7 +147,7 @@ async def _unprepared(core: Core, row: Row, token: str, error: Exception) -> Non
 
 async def _insist(core: Core, name: str, script: Callable[[], Steps[None]]) -> None:
     """Writes an end down also when the database is away for a while: it is known only here."""
-    give_up = core.unit.now() + timedelta(seconds=core.settings.send_seconds + LEASE_MARGIN)
+    give_up = core.unit.now() + timedelta(seconds=INSIST_SECONDS)
     while True:
         try:
             return await core.unit.run(name, script)

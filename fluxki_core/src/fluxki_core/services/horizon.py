@@ -1,21 +1,20 @@
 """How far events may be read so that none can still appear before what was read.
 
 Ids are given out before they are committed, so a lower id may become visible after a higher one. SQLite has one writer,
-whose ids appear in order. PostgreSQL tells for each snapshot which transactions were open: whoever holds an id below
-the highest visible one had begun by then (see `events.append`), so once all those have ended, nothing is missing there.
+whose ids appear in order. On PostgreSQL, whoever holds an id below a visible one has had a transaction number since
+before it was visible (see `events.append`). So a number taken after looking at the highest id is above all of theirs,
+and once no transaction below that number is open any more, nothing is missing up to the id.
 """
 
 from collections import deque
 
 from fluxki_core.domain.ids import EventId
 from fluxki_core.storage.engines import Engine
-from fluxki_core.storage.statements import sql
+from fluxki_core.storage.statements import Statement, sql
 
-_SNAPSHOT = sql(
-    "SELECT (SELECT max(id) FROM event) AS newest, pg_snapshot_xmin(s)::text AS oldest_open,"
-    " pg_snapshot_xmax(s)::text AS next_one FROM pg_current_snapshot() s"
-)
 _NEWEST = sql("SELECT max(id) AS newest FROM event")
+_NUMBER = sql("SELECT pg_current_xact_id()::text AS number")
+_OLDEST_OPEN = sql("SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS number")
 
 
 class Horizon:
@@ -23,16 +22,23 @@ class Horizon:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._seen = EventId(0)
         self._reached = EventId(0)
         self._waiting: deque[tuple[int, EventId]] = deque()
 
     async def settled(self) -> EventId:
-        """The highest event id below which all events are there; it never goes back."""
+        """The highest event id up to which all events are there; it never goes back."""
+        newest = EventId((await self._engine.read(_NEWEST))[0]["newest"] or 0)
         if self._engine.engine_type == "sqlite":
-            rows = await self._engine.read(_NEWEST)
-            return EventId(rows[0]["newest"] or 0)
-        (row,) = await self._engine.read(_SNAPSHOT)
-        self._waiting.append((int(row["next_one"]), EventId(row["newest"] or 0)))
-        while self._waiting and self._waiting[0][0] <= int(row["oldest_open"]):
-            self._reached = max(self._reached, self._waiting.popleft()[1])
+            return newest
+        if newest > self._seen:
+            self._seen = newest
+            self._waiting.append((await self._number(_NUMBER), newest))
+        if self._waiting:
+            oldest_open = await self._number(_OLDEST_OPEN)
+            while self._waiting and self._waiting[0][0] <= oldest_open:
+                self._reached = max(self._reached, self._waiting.popleft()[1])
         return self._reached
+
+    async def _number(self, statement: Statement) -> int:
+        return int((await self._engine.read(statement))[0]["number"])

@@ -46,6 +46,10 @@ def claim(account: AccountId, now: datetime, token: str, until: datetime) -> Ste
     return row
 
 
+def renew(delivery: DeliveryId, token: str, until: datetime) -> Statement:
+    return sql("UPDATE delivery SET lease_until = {} WHERE id = {} AND lease_token = {}", until, delivery, token)
+
+
 def settle(
     delivery: DeliveryId, token: str, now: datetime, state: DeliveryState, outside_id: str | None, reason: str
 ) -> Statement:
