@@ -142,7 +142,7 @@ class House:
         """Takes in what waits; gives how many letters."""
         worked = 0
         for row in await self.core.unit.read(account_queries.accounts()):
-            while taken := await receiving.work(self.core, accounts.opened(self.core, row).account):
+            while taken := await receiving.work(self.core, accounts.opened(self.core, row)):
                 worked += taken
         return worked
 
@@ -152,7 +152,7 @@ class House:
         for account in await delivering.due(self.core):
             row = await self.core.unit.look(partial(account_queries.by_id, account))
             assert row is not None
-            while await delivering.send_next(self.core, accounts.opened(self.core, row).account):
+            while await delivering.send_next(self.core, accounts.opened(self.core, row)):
                 tried += 1
         return tried
 

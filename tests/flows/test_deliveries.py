@@ -101,7 +101,7 @@ async def test_a_pause_of_the_whole_account_holds_up_all_its_tickets_and_no_othe
     refuse(house, lambda: SendLater(until, "limite do dia", account_wide=True), text="1", times=1)
     await house.send()
     assert left(house) == ["venda"]
-    paper = (await accounts.find(house.core, "Papel")).account.id
+    paper = (await accounts.find(house.core, "Papel")).id
     assert (await accounts.view(house.core, SYSTEM, paper)).send_error == "limite do dia"
     assert await house.send() == 0
     house.clock.pass_(hours=1, seconds=1)
@@ -248,7 +248,7 @@ async def test_a_result_under_a_lease_that_ran_out_does_not_count(house: House, 
     assert (await only(house, number)).state is SENT
     assert left(house) == ["1"]
     assert await house.happened(DeliveryFailed, number) == []
-    paper = (await accounts.find(house.core, "Papel")).account.id
+    paper = (await accounts.find(house.core, "Papel")).id
     assert (await accounts.view(house.core, SYSTEM, paper)).send_error == ""
 
 

@@ -170,19 +170,19 @@ async def test_an_accounts_secrets_are_kept_and_never_shown(house: House) -> Non
     assert shown.settings == {"box": "v", "secret": MASK}
     again = AccountChange(settings={"box": "w", "secret": MASK})
     assert (await accounts.change(core, SYSTEM, shown.id, again)).settings == {"box": "w", "secret": MASK}
-    account: Account = (await accounts.find(core, "Vendas")).account
+    account: Account = await accounts.find(core, "Vendas")
     assert (account.settings.box, account.settings.secret) == ("w", "abre-te")
     rows = await core.unit.look(lambda: queries.by_name("Vendas"))
     assert rows is not None
     assert "abre-te" not in rows["settings"]
     await accounts.change(core, SYSTEM, shown.id, AccountChange(settings={"secret": "novo"}))
-    assert (await accounts.find(core, "Vendas")).account.settings.secret == "novo"
-    assert (await accounts.find(core, "Vendas")).account.settings.box == "w"
+    assert (await accounts.find(core, "Vendas")).settings.secret == "novo"
+    assert (await accounts.find(core, "Vendas")).settings.box == "w"
 
 
 async def test_an_account_that_cannot_be_is_refused(house: House) -> None:
     core = house.core
-    paper = (await accounts.find(core, "Papel")).account.id
+    paper = (await accounts.find(core, "Papel")).id
     added = await house.account("Vendas", "paper")
     invalid: tuple[dict[str, Any], ...] = (
         {"channel": "pombo"},
@@ -217,7 +217,7 @@ async def test_one_account_of_a_channel_is_the_default_one(house: House) -> None
 
 async def test_a_removed_account_is_gone_and_its_name_is_free(house: House) -> None:
     number = await house.ticket_from(letter())
-    paper = (await accounts.find(house.core, "Papel")).account.id
+    paper = (await accounts.find(house.core, "Papel")).id
     await accounts.remove(house.core, SYSTEM, paper)
     with pytest.raises(NotFound):
         await house.take_in(letter(text="Outra"))
@@ -226,6 +226,6 @@ async def test_a_removed_account_is_gone_and_its_name_is_free(house: House) -> N
 
 
 async def test_an_account_is_checked_by_its_channel(house: House) -> None:
-    paper = (await accounts.find(house.core, "Papel")).account.id
+    paper = (await accounts.find(house.core, "Papel")).id
     health = await accounts.check(house.core, SYSTEM, paper)
     assert (health.ok, health.lines) == (True, ("paper is patient",))

@@ -80,7 +80,7 @@ async def test_every_change_of_the_configuration_is_on_record_with_who_made_it(h
     after = await house.system.newest_event()
     ana = await house.agent()
     assert ana.actor.agent is not None
-    paper = (await accounts.find(core, "Papel")).account.id
+    paper = (await accounts.find(core, "Papel")).id
     await accounts.change(core, actor, paper, AccountChange(settings={"box": "outra"}))
     await directory.change_agent(core, actor, ana.actor.agent, AgentChange(name="Ana L."))
     await directory.put_department(core, actor, "Financeiro", is_default=False)

@@ -220,7 +220,7 @@ async def test_the_history_says_who_opened_a_ticket_and_by_which_account(house: 
     [opened] = await house.happened(TicketOpened, number)
     [received] = await house.happened(MessageReceived, number)
     assert (opened.requester, opened.ticket_kind) == (ticket.requester.id, TicketKind.STANDARD)
-    assert opened.account == (await accounts.find(house.core, "Papel")).account.id
+    assert opened.account == (await accounts.find(house.core, "Papel")).id
     assert received.automatic
     [message] = await house.messages(number)
     assert message.nature is Nature.AUTOMATIC

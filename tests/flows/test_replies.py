@@ -73,7 +73,7 @@ async def test_s7_a_standard_ticket_never_leaves_by_the_departments_chat(house_u
         await house.account("Papagaio", "parrot", department=department)
         number = await house.ticket_from(letter())
         await house.analyze(ana, number)
-        await accounts.remove(house.core, SYSTEM, (await accounts.find(house.core, "Papel")).account.id)
+        await accounts.remove(house.core, SYSTEM, (await accounts.find(house.core, "Papel")).id)
         with pytest.raises(NoChannel):
             await house.reply(ana, number)
         await house.account("Outro papel", "paper", is_default=True)
@@ -119,7 +119,7 @@ async def test_d41_a_contact_without_an_address_is_refused_as_a_recipient(house:
 async def test_d41_without_an_account_a_public_message_is_refused(house: House) -> None:
     ana = await house.agent()
     number = await house.analyzed_ticket(ana)
-    await accounts.remove(house.core, SYSTEM, (await accounts.find(house.core, "Papel")).account.id)
+    await accounts.remove(house.core, SYSTEM, (await accounts.find(house.core, "Papel")).id)
     with pytest.raises(NoChannel, match="in the settings") as refused:
         await house.reply(ana, number, stage=house.stages["Em andamento"])
     assert refused.value.code == "no_channel"

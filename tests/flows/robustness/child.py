@@ -155,7 +155,7 @@ async def main(order: Order) -> None:
     engine = engine_for(order.url, synchronous="NORMAL")
     settings = CoreSettings(data_dir=folder)
     async with opened_core(engine, host, settings, [SECRET], migrate=False, step=steps, clock=clock) as core:
-        account = (await accounts.find(core, ACCOUNT)).account
+        account = await accounts.find(core, ACCOUNT)
         before = peak_memory()
         try:
             await way_in(core, account, order, steps)

@@ -32,7 +32,7 @@ async def house(house_url: str, tmp_path: Path) -> AsyncIterator[House]:
 
 
 async def account_of(house: House) -> Account:
-    return (await accounts.find(house.core, "Papel")).account
+    return await accounts.find(house.core, "Papel")
 
 
 def misbehave(house: House, how: Callable[[RawMessage], Any]) -> None:

@@ -25,7 +25,12 @@ def verify(token: str) -> SignedRef | None:
 
 def understand(raw: bytes, folder: Path, signed: Callable[[str], SignedRef | None] = verify) -> Inbound:
     return parse(
-        BytesIO(raw), received_at=RECEIVED_AT, size=len(raw), folder=lambda: folder, verify=signed, addresses={OUR_ADDRESS}
+        BytesIO(raw),
+        received_at=RECEIVED_AT,
+        size=len(raw),
+        folder=lambda: folder,
+        verify=signed,
+        addresses={OUR_ADDRESS},
     )
 
 

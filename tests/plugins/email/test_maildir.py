@@ -197,7 +197,7 @@ async def test_half_written_and_hidden_files_and_folders_are_left_alone(tmp_path
 async def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "mail"
     async with running(folder, Store()):
-        while not (folder / "cur").is_dir():  # noqa: ASYNC110 - what is awaited is the disk
+        while not (folder / "cur").is_dir():
             await asyncio.sleep(0.01)
     maildir.check(folder)
 

@@ -46,13 +46,17 @@ class RawItem(Struct, frozen=True):
 
 
 class Account(Struct, frozen=True, kw_only=True):
-    """One mailbox or bot of the deployment. `settings` is of the type that the channel's manifest names."""
+    """One mailbox or bot of the deployment.
+
+    `settings` is of the type that the channel's manifest names; `generation` grows with every change of the account.
+    """
 
     id: AccountId
     channel: str
     name: str
     department: DepartmentId | None
     settings: Any
+    generation: int = 1
 
 
 class RawMessage(Protocol):

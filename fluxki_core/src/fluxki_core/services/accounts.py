@@ -13,7 +13,7 @@ from fluxki_core.domain.permissions import require_admin
 from fluxki_core.domain.traffic import Account, ChannelHealth
 from fluxki_core.hooks.manifest import Channel
 from fluxki_core.services.catalog import named
-from fluxki_core.services.core import Core, Known
+from fluxki_core.services.core import Core
 from fluxki_core.storage.errors import UniqueViolation
 from fluxki_core.storage.queries import accounts, deliveries, events, people
 from fluxki_core.storage.queries.base import from_json, insert, to_json, update
@@ -57,7 +57,7 @@ class AccountChange(msgspec.Struct, frozen=True, kw_only=True):
     is_default: bool | None = None
 
 
-def opened(core: Core, row: Row) -> Known:
+def opened(core: Core, row: Row) -> Account:
     """The account with its settings decoded. Raises `PluginError` or `SettingsError`, saying what to do."""
     channel = core.host.channel(row["channel"])
     values = {
@@ -68,17 +68,17 @@ def opened(core: Core, row: Row) -> Known:
         settings = msgspec.convert(values, channel.account)
     except msgspec.ValidationError as error:
         raise PluginError(f"Account {row['name']}: its settings do not fit the plugin any more ({error}).") from error
-    account = Account(
+    return Account(
         id=AccountId(row["id"]),
         channel=row["channel"],
         name=row["name"],
         department=row["department_id"],
         settings=settings,
+        generation=row["generation"],
     )
-    return Known(account=account, generation=row["generation"])
 
 
-async def find(core: Core, name: str) -> Known:
+async def find(core: Core, name: str) -> Account:
     """The account of that name; raises `NotFound`."""
     row = await core.unit.look(lambda: accounts.by_name(name))
     if row is None:
@@ -173,7 +173,7 @@ async def check(core: Core, actor: Actor, account: AccountId) -> ChannelHealth:
     require_admin(actor)
     known = opened(core, await _row(core, account))
     try:
-        return await core.host.address("channel_check", known.account, ChannelHealth, core.settings.check_seconds)
+        return await core.host.address("channel_check", known, ChannelHealth, core.settings.check_seconds)
     except Exception as error:
         return ChannelHealth(ok=False, lines=(str(error) or repr(error),))
 

@@ -5,7 +5,6 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from fluxki_core.domain.traffic import Account
 from fluxki_core.hooks.host import Host
 from fluxki_core.services.horizon import Horizon
 from fluxki_core.services.secrets import Keys
@@ -44,10 +43,3 @@ class Core(Struct, frozen=True, kw_only=True):
     keys: Keys
     settings: CoreSettings
     holder: str
-
-
-class Known(Struct, frozen=True, kw_only=True):
-    """An account ready to be handed to its plugin, and the generation it was read at."""
-
-    account: Account
-    generation: int

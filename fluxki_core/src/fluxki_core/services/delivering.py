@@ -38,7 +38,7 @@ LAPSED = "The process ended while sending; it may have been sent."
 async def send_next(core: Core, account: Account) -> bool:
     """Sends the account's next delivery; False where none is due. Its end is always written down."""
     token, now = token_hex(16), core.unit.now()
-    row = await core.unit.run("start", lambda: deliveries.claim(account.id, now, token, _until(now)), tell=False)
+    row = await core.unit.run("start", lambda: _claimed(account, now, token), tell=False)
     if row is None:
         return False
     core.unit.step("deliver:started")
@@ -48,6 +48,10 @@ async def send_next(core: Core, account: Account) -> bool:
     finally:
         renewal.cancel()
     return True
+
+
+def _claimed(account: Account, now: datetime, token: str) -> Steps[Row | None]:
+    return (yield from deliveries.claim(account.id, account.generation, now, token, _until(now)))
 
 
 def _until(now: datetime) -> datetime:
@@ -121,9 +125,10 @@ async def _postpone(core: Core, account: Account, outgoing: Outgoing, token: str
 
     def script() -> Steps[None]:
         changed = yield deliveries.postpone(outgoing.delivery, token, now, until, reason)
-        if changed and later.account_wide:
-            yield accounts.pause(account.id, until)
-            yield accounts.set_sending(account.id, reason)
+        if not changed or not later.account_wide:
+            return
+        if not (yield accounts.pause(account.id, account.generation, until, reason)):
+            yield deliveries.hurry(outgoing.delivery, now)  # the account was mended meanwhile
 
     await _insist(core, "postpone", script)
 

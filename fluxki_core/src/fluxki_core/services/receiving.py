@@ -23,7 +23,7 @@ LEASE_SECONDS = 30.0  # of raw messages being worked on; renewed while that last
 
 async def take_in(core: Core, name: str, items: Sequence[RawItem]) -> list[Taken]:
     """Stores raw messages for the named account and takes them in at once; one answer an item, in order."""
-    account = (await accounts.find(core, name)).account
+    account = await accounts.find(core, name)
     fresh = await raw.put(core, account.id, tuple(items))
     left = list(dict.fromkeys(each.key for each in items))
     taken: dict[str, Taken] = {}

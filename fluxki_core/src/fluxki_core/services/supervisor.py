@@ -10,8 +10,9 @@ import structlog
 
 from fluxki_core.domain.errors import FluxkiError
 from fluxki_core.domain.ids import AccountId
+from fluxki_core.domain.traffic import Account
 from fluxki_core.services import accounts, announcing, delivering, receiving
-from fluxki_core.services.core import Core, Known
+from fluxki_core.services.core import Core
 from fluxki_core.services.raw import AccountInbox
 from fluxki_core.services.understanding import MAX_REASON, storable
 from fluxki_core.storage.queries import accounts as queries
@@ -32,7 +33,7 @@ class Supervisor:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._known: dict[AccountId, Known] = {}
+        self._known: dict[AccountId, Account] = {}
         self._receivers: dict[AccountId, tuple[int, asyncio.Task[None]]] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
@@ -93,7 +94,7 @@ class Supervisor:
         for account, row in rows.items():
             await self._look_after(account, row)
         for account, known in self._known.items():
-            if account not in self._receivers and self._core.host.has(known.account.channel, "channel_receive"):
+            if account not in self._receivers and self._core.host.has(known.channel, "channel_receive"):
                 task = asyncio.create_task(self._receive(known))
                 self._receivers[account] = (known.generation, task)
 
@@ -110,7 +111,7 @@ class Supervisor:
                 await self._note(account, _words(error))
             return
         self._known[account] = known
-        if row["receive_error"] and not self._core.host.has(known.account.channel, "channel_receive"):
+        if row["receive_error"] and not self._core.host.has(known.channel, "channel_receive"):
             await self._note(account, "")
 
     async def _note(self, account: AccountId, error: str) -> None:
@@ -119,18 +120,18 @@ class Supervisor:
 
         await self._core.unit.run("receiving", script, tell=False)
 
-    async def _receive(self, known: Known) -> None:
+    async def _receive(self, known: Account) -> None:
         """Runs the account's `channel_receive` while this process holds its lease, again and again."""
-        name, pause = f"receive:{known.account.id}", 1.0
+        name, pause = f"receive:{known.id}", 1.0
         while True:
             async with self._lease(name) as held:
                 if held:
                     pause = await self._receive_once(known, pause)
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - spreads retries, keeps no secret
 
-    async def _receive_once(self, known: Known, pause: float) -> float:
+    async def _receive_once(self, account: Account, pause: float) -> float:
         """Gives the pause before the next try."""
-        core, account = self._core, known.account
+        core = self._core
         loop = asyncio.get_running_loop()
         began = loop.time()
         call = asyncio.create_task(
@@ -216,14 +217,14 @@ class Supervisor:
             log.exception("work failed", work=name)
 
     async def _drain_in(self, account: AccountId) -> None:
-        while (known := self._open(account)) and await receiving.work(self._core, known.account):
+        while (known := self._open(account)) and await receiving.work(self._core, known):
             pass
 
     async def _drain_out(self, account: AccountId) -> None:
-        while (known := self._open(account)) and await delivering.send_next(self._core, known.account):
+        while (known := self._open(account)) and await delivering.send_next(self._core, known):
             pass
 
-    def _open(self, account: AccountId) -> Known | None:
+    def _open(self, account: AccountId) -> Account | None:
         """The account as it is now: what is changed or removed while there is much to do counts at once."""
         return None if self._stopping else self._known.get(account)
 

@@ -47,8 +47,12 @@ def set_sending(account: AccountId, error: str) -> Statement:
     return sql("UPDATE account SET send_error = {} WHERE id = {} AND send_error <> {}", error, account, error)
 
 
-def pause(account: AccountId, until: datetime) -> Statement:
-    return sql("UPDATE account SET paused_until = {} WHERE id = {}", until, account)
+def pause(account: AccountId, generation: int, until: datetime, error: str) -> Statement:
+    """Holds back all deliveries for a fault of the account, unless it was changed since; gives a row if it did."""
+    return sql(
+        "UPDATE account SET paused_until = {}, send_error = {} WHERE id = {} AND generation = {} RETURNING id",
+        *(until, error, account, generation),
+    )
 
 
 def take_lease(name: str, holder: str, now: datetime, seconds: float) -> Steps[bool]:

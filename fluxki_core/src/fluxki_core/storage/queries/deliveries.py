@@ -26,15 +26,18 @@ def accounts_due(now: datetime, channels: tuple[str, ...]) -> Statement:
     )
 
 
-def claim(account: AccountId, now: datetime, token: str, until: datetime) -> Steps[Row | None]:
-    """The account's delivery that is due longest and first in its lane, started under a lease."""
+def claim(account: AccountId, generation: int, now: datetime, token: str, until: datetime) -> Steps[Row | None]:
+    """The account's delivery that is due longest and first in its lane, started under a lease.
+
+    None for an account that has changed since that generation: what its old settings say must not be tried.
+    """
     row = yield from one(
         sql(
             "SELECT d.id, d.message_id, d.recipient_kind, d.recipient, d.recipient_name, d.part, d.attempts"
             " FROM delivery d JOIN account a ON a.id = d.account_id WHERE d.account_id = {} AND d.state = 'queued'"
-            f" AND d.due_at <= {{}} AND a.active AND (a.paused_until IS NULL OR a.paused_until <= {{}})"
+            " AND d.due_at <= {} AND a.active AND a.generation = {} AND (a.paused_until IS NULL OR a.paused_until <= {})"
             f" AND {_HEAD_OF_LANE} ORDER BY d.due_at, d.id LIMIT 1 FOR UPDATE OF d SKIP LOCKED",
-            *(account, now, now),
+            *(account, now, generation, now),
         )
     )
     if row is not None:
