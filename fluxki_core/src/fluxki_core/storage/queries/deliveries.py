@@ -35,8 +35,9 @@ def claim(account: AccountId, generation: int, now: datetime, token: str, until:
         sql(
             "SELECT d.id, d.message_id, d.recipient_kind, d.recipient, d.recipient_name, d.part, d.attempts"
             " FROM delivery d JOIN account a ON a.id = d.account_id WHERE d.account_id = {} AND d.state = 'queued'"
-            " AND d.due_at <= {} AND a.active AND a.generation = {} AND (a.paused_until IS NULL OR a.paused_until <= {})"
-            f" AND {_HEAD_OF_LANE} ORDER BY d.due_at, d.id LIMIT 1 FOR UPDATE OF d SKIP LOCKED",
+            " AND d.due_at <= {} AND a.active AND a.generation = {}"
+            f" AND (a.paused_until IS NULL OR a.paused_until <= {{}}) AND {_HEAD_OF_LANE}"
+            " ORDER BY d.due_at, d.id LIMIT 1 FOR UPDATE OF d SKIP LOCKED",
             *(account, now, generation, now),
         )
     )
