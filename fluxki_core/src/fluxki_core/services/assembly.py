@@ -1,6 +1,5 @@
 """Puts the core together for one process, and takes it apart."""
 
-import asyncio
 import contextlib
 import os
 import socket
@@ -58,7 +57,6 @@ async def opened_core(
         )
         if migrate:
             await ensure_starting_set(core)
-            await asyncio.to_thread(core.files.sweep)
         host.ready(lambda name: CoreDesk(core, Actor(kind=ActorKind.PLUGIN, name=name)))
         yield core
     finally:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -14,6 +15,7 @@ from fluxki_core.domain.traffic import Account
 from fluxki_core.services import accounts, announcing, delivering, receiving
 from fluxki_core.services.core import Core
 from fluxki_core.services.raw import AccountInbox
+from fluxki_core.services.tidying import tidy
 from fluxki_core.services.understanding import MAX_REASON, storable
 from fluxki_core.storage.queries import accounts as queries
 from fluxki_core.storage.statements import Row, Steps
@@ -25,6 +27,7 @@ LEASE_SECONDS = 15.0
 LANES = 4  # deliveries of one account that may be under way at once
 LONGEST_PAUSE = 60.0
 ENDED = "The channel stopped receiving by itself; it is started again after a pause."
+TIDY = timedelta(hours=1)
 STOP = 10.0  # seconds that work under way has to end when the process stops
 
 
@@ -38,6 +41,7 @@ class Supervisor:
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
         self._stopping = False
+        self._tidied: datetime | None = None
 
     async def run(self) -> None:
         """Works until cancelled; then what is under way may end, and is cut off after `STOP` seconds."""
@@ -197,6 +201,9 @@ class Supervisor:
                 for slot in range(LANES):
                     self._start(f"out:{account}:{slot}", partial(self._drain_out, account))
         self._start("announce", self._drain_events)
+        if self._tidied is None or core.unit.now() - self._tidied > TIDY:
+            self._tidied = core.unit.now()
+            self._start("tidy", partial(tidy, core))
 
     def _start(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         task = self._busy.get(name)

@@ -1,0 +1,41 @@
+"""What the worker clears away."""
+
+import os
+import time
+
+import pytest
+from fluxki_core.domain.kinds import Visibility
+from fluxki_core.domain.tickets import Reply
+from fluxki_core.services.tidying import tidy
+from fluxki_core.services.unit import Replayed
+from house import House
+from paper import letter
+
+
+async def test_answers_under_a_key_are_kept_for_a_week(house: House) -> None:
+    ana = await house.agent()
+    ticket = await house.ticket_from(letter())
+    note = Reply(ticket=ticket, body_text="anotado", visibility=Visibility.PRIVATE)
+    once = ana.once("key", "digest", lambda answer: "kept")
+    await once.reply(note)
+    house.clock.pass_(days=6)
+    await tidy(house.core)
+    with pytest.raises(Replayed):
+        await once.reply(note)
+
+    house.clock.pass_(days=2)
+    await tidy(house.core)
+    await once.reply(note)
+
+    assert len(await house.messages(ticket)) == 3
+
+
+async def test_what_a_killed_process_left_half_done_goes_after_a_day(house: House) -> None:
+    old, new = house.core.files.scratch(), house.core.files.scratch()
+    yesterday = time.time() - 90_000
+    os.utime(old, (yesterday, yesterday))
+
+    await tidy(house.core)
+
+    assert not old.exists()
+    assert new.exists()
