@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from app.commands import Deployment
 from fluxki_core.hooks.loader import load
+from fluxki_core.storage.statements import Steps, sql
 from house import House, opened_house
 from paper import letter
 
@@ -176,3 +177,22 @@ async def _stuck(house: House) -> None:
     house.paper.reading = illegible
     for text in ("a", "b"):
         await house.take_in(letter(text=text))
+
+
+async def test_buried_announcements_are_listed_and_revived(house: House, house_url: str, tmp_path: Path) -> None:
+    await house.ticket_from(letter())
+
+    def bury() -> Steps[None]:
+        event = (yield sql("SELECT max(id) AS id FROM event"))[0]["id"]
+        yield sql(
+            "INSERT INTO announcement (event_id, plugin, state, attempts, due_at, error)"
+            " VALUES ({}, 'paper', 'buried', 8, {}, 'RuntimeError: no ink')",
+            *(event, house.core.unit.now()),
+        )
+
+    await house.core.unit.run("bury", bury)
+    deployment = Deployment(tmp_path, house_url)
+
+    assert "buried\tpaper\tmessage_received" in deployment.out("announcements")
+    assert deployment.out("announcements", "revive") == "Revived 1."
+    assert "due\tpaper" in deployment.out("announcements", "list")

@@ -71,10 +71,13 @@ async def _stream(request: ApiRequest, desk: CoreDesk, last: EventId) -> AsyncIt
     yield "retry: 2000\n\n"
     beat = loop.time() + HEARTBEAT
     while not stopping.is_set():
+        settled = await desk.newest_event()
         found = await desk.events(last, BATCH)
         for each in found:
             last = each.id
             yield _message(each)
+        if len(found) < BATCH:
+            last = max(last, settled)  # what this agent may not see is not looked through again
         if loop.time() >= beat:
             beat = loop.time() + HEARTBEAT
             yield ": \n\n"

@@ -20,6 +20,7 @@ COMMANDS = {
     "channels": "fluxki.cli.channels:channels",
     "parked": "fluxki.cli.repairs:parked",
     "deliveries": "fluxki.cli.repairs:deliveries",
+    "announcements": "fluxki.cli.announcements:announcements",
 }
 
 

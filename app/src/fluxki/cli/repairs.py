@@ -36,7 +36,7 @@ def list_parked(console: Console) -> None:
                 at = row["received_at"].isoformat(" ", "seconds")
                 click.echo(f"{row['id']}\t{at}\t{row['account']}\t{row['size']}\t{_line(row['error'])}")
 
-    _run(console, shown)
+    run_on_desk(console, shown)
 
 
 @parked.command("replay")
@@ -49,7 +49,7 @@ def replay(console: Console, ids: tuple[int, ...]) -> None:
     async def replayed(desk: "CoreDesk") -> None:
         click.echo(f"Replayed {len(await desk.replay([RawId(each) for each in ids]))}.")
 
-    _run(console, replayed)
+    run_on_desk(console, replayed)
 
 
 @parked.command("discard")
@@ -62,7 +62,7 @@ def discard_parked(console: Console, ids: tuple[int, ...]) -> None:
     async def discarded(desk: "CoreDesk") -> None:
         click.echo(f"Discarded {len(await desk.discard_parked([RawId(each) for each in ids]))}.")
 
-    _run(console, discarded)
+    run_on_desk(console, discarded)
 
 
 @click.group(invoke_without_command=True)
@@ -87,7 +87,7 @@ def list_deliveries(console: Console) -> None:
                 state, tries = each.state.value, each.attempts
                 click.echo(f"{each.id}\t{state}\t#{each.ticket}\t{each.recipient}\t{tries}\t{_line(each.reason)}")
 
-    _run(console, shown)
+    run_on_desk(console, shown)
 
 
 @deliveries.command("retry")
@@ -101,7 +101,7 @@ def retry(console: Console, ids: tuple[int, ...]) -> None:
         for each in ids:
             click.echo(f"{each}\t{(await desk.retry_delivery(DeliveryId(each))).state.value}")
 
-    _run(console, retried)
+    run_on_desk(console, retried)
 
 
 @deliveries.command("discard")
@@ -115,10 +115,11 @@ def discard(console: Console, ids: tuple[int, ...]) -> None:
         for each in ids:
             click.echo(f"{each}\t{(await desk.discard_delivery(DeliveryId(each))).state.value}")
 
-    _run(console, discarded)
+    run_on_desk(console, discarded)
 
 
-def _run(console: Console, main: Callable[["CoreDesk"], Awaitable[None]]) -> None:
+def run_on_desk(console: Console, main: Callable[["CoreDesk"], Awaitable[None]]) -> None:
+    """Runs `main` with a desk that acts for the machine."""
     from fluxki_core.domain.people import SYSTEM
     from fluxki_core.services.desk import CoreDesk
 

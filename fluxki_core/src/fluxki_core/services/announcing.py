@@ -101,6 +101,12 @@ def _retried(core: Core, row: Row, reason: str | None) -> Steps[None]:
     yield events.postpone_announcement(row["announcement"], "buried" if buried else "due", attempts, due_at, reason)
 
 
+async def owed(core: Core, actor: Actor, after: int, limit: int) -> list[Row]:
+    """What plugins failed to hear: id, plugin, event_id, name, state ("due" or "buried"), attempts, due_at, error."""
+    require_admin(actor)
+    return await core.unit.read(events.owed_list(after, limit))
+
+
 async def revive(core: Core, actor: Actor) -> int:
     """Gives buried announcements another chance; gives how many."""
     require_admin(actor)

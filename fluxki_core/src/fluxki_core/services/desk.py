@@ -152,6 +152,9 @@ class CoreDesk:
     async def discard_parked(self, raws: list[RawId]) -> list[RawId]:
         return await raw.discard(self.core, self.actor, raws)
 
+    async def owed_announcements(self, after: int, limit: int = 50) -> list[Row]:
+        return await announcing.owed(self.core, self.actor, after, limit)
+
     async def revive_announcements(self) -> int:
         return await announcing.revive(self.core, self.actor)
 

@@ -109,6 +109,14 @@ def owed(now: datetime, limit: int) -> Statement:
     )
 
 
+def owed_list(after: int, limit: int) -> Statement:
+    return sql(
+        "SELECT a.id, a.plugin, a.event_id, e.name, a.state, a.attempts, a.due_at, a.error FROM announcement a"
+        " JOIN event e ON e.id = a.event_id WHERE a.id > {} ORDER BY a.id LIMIT {}",
+        *(after, limit),
+    )
+
+
 def settle_announcement(announcement: int) -> Statement:
     return sql("DELETE FROM announcement WHERE id = {}", announcement)
 
