@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from fluxki_core.domain.people import SYSTEM
+from fluxki_core.domain.traffic import Taken
 from fluxki_core.hooks.loader import assemble
 from fluxki_core.services import accounts
 from fluxki_core.services.accounts import AccountDraft
@@ -56,7 +57,7 @@ async def ours(paths: list[Path]) -> float:
             desk = CoreDesk(core, SYSTEM)
             began = time.perf_counter()
             found = [item for path in paths for item in items(path)]
-            outcomes = []
+            outcomes: list[Taken] = []
             for start in range(0, len(found), CHUNK):
                 outcomes += await desk.take_in("Suporte", found[start : start + CHUNK])
             took = time.perf_counter() - began
