@@ -5,7 +5,7 @@ import time
 from html.parser import HTMLParser
 
 import pytest
-from fluxki_core.domain.cleaning import cids, clean, from_text, replace_cids, to_text
+from fluxki_core.domain.cleaning import cids, clean, from_text, to_text, with_targets
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -272,6 +272,25 @@ def test_mail_32_addresses_of_parts_are_found_and_replaced_however_they_are_writ
     html = f'<p>cid:logo@x</p><img src="{source}"><img src="cid:outra@x">'
 
     assert cids(html) == {"logo@x", "outra@x"}
-    assert replace_cids(clean(html).html, {"<Logo@x>": "novo"}) == (
-        '<p>cid:logo@x</p><img src="cid:novo"><img src="cid:outra@x">'
+    assert clean(html, {"<Logo@x>": "novo"}).html == ('<p>cid:logo@x</p><img src="cid:novo"><img src="cid:outra@x">')
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<a href="https://x.example" title="src=cid:x onmouseover=alert(1) y">a</a>',
+        '<img src="cid:outra" alt="src=cid:x onerror=alert(1) ">',
+        "<p>src=cid:x &lt;img src='cid:x' onerror=alert(1)&gt;</p>",
+    ],
+)
+def test_mail_36_naming_the_parts_of_a_mail_lets_no_attribute_out_of_another(html: str) -> None:
+    assert clean(html, {"x": "novo"}).html == clean(html).html
+
+
+def test_links_of_a_letter_read_as_text_say_where_they_lead() -> None:
+    driver, mail = (
+        '<a href="https://drivers.example/x?a=1&b=2">driver</a>',
+        '<a href="mailto:a@b.example">a@b.example</a>',
     )
+    html = clean(f"<p>Baixe o {driver} ou {mail}</p>").html
+    assert to_text(with_targets(html)) == "Baixe o driver <https://drivers.example/x?a=1&b=2> ou a@b.example"

@@ -294,3 +294,10 @@ async def test_a_chat_takes_plain_text_and_no_stage(house: House) -> None:
         await ana.reply(Reply(ticket=chat, body_text="Oi", stage=house.stages["Em andamento"]))
     await ana.reply(Reply(ticket=chat, body_text="Tchau", finish=True))
     assert (await house.ticket(chat)).state is TicketState.FINISHED
+
+
+async def test_an_answer_may_show_how_an_image_is_written(house: House) -> None:
+    ana = await house.agent()
+    number = await house.analyzed_ticket(ana)
+    code = '<pre>&lt;img src="cid:logo"&gt;</pre>'
+    assert (await ana.reply(Reply(ticket=number, body_html=code))).body_html == code

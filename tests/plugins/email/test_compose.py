@@ -127,3 +127,13 @@ def test_mail_39_bodies_arrive_character_by_character(text: str) -> None:
     plain = body(read(outgoing(body_text=f"a{text}z", quoted=None)), "plain")
 
     assert plain == f"a{text}z\n\n[{TOKEN}]\n"
+
+
+def test_mail_39_remote_images_leave_with_our_words_and_not_with_the_quote() -> None:
+    remote = '<p>x<img data-remote-src="https://x.example/a.png" alt="logo"></p>'
+    quoted = Quoted(author="M", sent_at=WRITTEN_AT, body_html=remote.replace("a.png", "spy.gif"), body_text="x")
+    page = body(read(outgoing(body_html=remote, quoted=quoted)), "html")
+
+    assert '<img src="https://x.example/a.png" alt="logo">' in page
+    assert "spy.gif" not in page
+    assert "data-remote-src" not in page

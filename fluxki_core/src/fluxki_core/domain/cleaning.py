@@ -22,7 +22,7 @@ from inscriptis.css_profiles import STRICT_CSS_PROFILE
 from inscriptis.model.config import ParserConfig
 from msgspec import Struct
 
-from fluxki_core.domain.markup import MAX_TAGS, TAGS, Verdict, tidy
+from fluxki_core.domain.markup import MAX_TAGS, TAGS, Keep, Verdict, tidy
 
 # Data images stand in the row of the message: only what a signature's logo needs.
 MAX_DATA_IMAGE = 200_000
@@ -64,16 +64,31 @@ class Cleaned(Struct, frozen=True):
     removed: frozenset[str]
 
 
-def clean(html: str) -> Cleaned:
+def clean(html: str, names: Mapping[str, str] | None = None) -> Cleaned:
     """HTML of anybody in a form that is safe inside our pages. Never raises, takes linear time.
 
-    Images: `cid:` addresses stay for `replace_cids`; `data:` ones stay if they are base64 PNG, JPEG, GIF or WebP of at
-    most `MAX_DATA_IMAGE` characters. Nesting beyond 100 is flattened; beyond 50,000 tags only the text stays.
+    Images: `cid:OLD` becomes `cid:NEW` for the OLD of `names`, whatever its case, angle brackets and percent-encoding,
+    others stay; `data:` ones stay if they are base64 PNG, JPEG, GIF or WebP of at most `MAX_DATA_IMAGE` characters.
+    Nesting beyond 100 is flattened; beyond 50,000 tags only the text stays. Nothing may be written into what comes
+    back: text and titles of it can look like attributes.
     """
     if html.count("<") > MAX_TAGS or html.count("&") > MAX_TAGS:
         return Cleaned(from_text(_stripped(html)), frozenset(("structure",)))
-    tidied = tidy(html.replace("\x00", ""), _keep)
+    tidied = tidy(html.replace("\x00", ""), _naming(names) if names else _keep)
     return Cleaned(_CLEANER.clean(tidied.html), tidied.removed)
+
+
+def _naming(names: Mapping[str, str]) -> Keep:
+    keyed = {cid_key(old): new for old, new in names.items()}
+
+    def keep(tag: str, name: str, value: str) -> Verdict:
+        verdict = _keep(tag, name, value)
+        if verdict.name == "src" and verdict.value.startswith("cid:"):
+            new = keyed.get(cid_key(verdict.value[4:]))
+            return verdict if new is None else verdict._replace(value=f"cid:{new}")
+        return verdict
+
+    return keep
 
 
 def _keep(tag: str, name: str, value: str) -> Verdict:
@@ -179,6 +194,19 @@ def to_text(html: str) -> str:
     return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
 
 
+_LINK = re.compile(r'<a\b[^>]*?\shref="([^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
+
+
+def with_targets(html: str) -> str:
+    """Cleaned HTML whose links tell where they lead behind their words, for those who read it as text."""
+
+    def told(found: re.Match[str]) -> str:
+        target = found[1].removeprefix("mailto:").removeprefix("tel:")
+        return found[2] if target in found[2] else f"{found[2]} &lt;{target}&gt;"
+
+    return _LINK.sub(told, html)
+
+
 def _no_attribute(tag: str, name: str, value: str) -> Verdict:
     return _NOTHING
 
@@ -231,15 +259,10 @@ def cids(html: str) -> set[str]:
     return {cid_key(found[2] or found[3] or found[4]) for found in _CID.finditer(html)}
 
 
-def replace_cids(html: str, mapping: Mapping[str, str]) -> str:
-    """`html`, cleaned, with `src="cid:OLD"` as `src="cid:NEW"` for the OLD of `mapping`; others stay.
+# Within a cleaned tag ">" stands only at its end, and values are in double quotes.
+_SHOWN = re.compile(r'<img\b[^>]*?\ssrc="cid:([^"]+)"')
 
-    OLD matches whatever its case, angle brackets and percent-encoding.
-    """
-    keyed = {cid_key(old): new for old, new in mapping.items()}
 
-    def renamed(found: re.Match[str]) -> str:
-        new = keyed.get(cid_key(found[2] or found[3] or found[4]))
-        return found[0] if new is None else f'{found[1]}"cid:{escape(new)}"'
-
-    return _CID.sub(renamed, html)
+def shown_cids(html: str) -> set[str]:
+    """Keys (`cid_key`) of the parts that the images of cleaned HTML show; text that reads like one is none."""
+    return {cid_key(found[1]) for found in _SHOWN.finditer(html)}

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from fluxki_core.domain.cleaning import cids, clean, from_text, to_text
+from fluxki_core.domain.cleaning import clean, from_text, shown_cids, to_text, with_targets
 from fluxki_core.domain.errors import AnalysisRequired, Invalid, NoAddress, NoChannel
 from fluxki_core.domain.events import MessageWritten
 from fluxki_core.domain.ids import AccountId, FileToken, MessageId, TicketId
@@ -44,8 +44,8 @@ def written(order: Reply) -> Written:
         body = Written(html=from_text(text), text=text, rich=False, shown=frozenset())
     else:
         html = clean(storable(order.body_html or "")).html
-        shown = frozenset(FileToken(each) for each in cids(html))
-        body = Written(html=html, text=to_text(html).strip(), rich=True, shown=shown)
+        shown = frozenset(FileToken(each) for each in shown_cids(html))
+        body = Written(html=html, text=to_text(with_targets(html)).strip(), rich=True, shown=shown)
     if not body.text and not body.shown and not order.files:
         raise Invalid({"body_html" if body.rich else "body_text": "Write something, or attach a file."})
     return body

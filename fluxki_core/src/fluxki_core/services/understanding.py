@@ -6,13 +6,14 @@ import io
 import shutil
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO, TypeVar
 
 from msgspec import Struct
 
-from fluxki_core.domain.cleaning import clean, from_text, replace_cids
+from fluxki_core.domain.cleaning import clean, from_text
 from fluxki_core.domain.errors import PluginError, Unavailable
 from fluxki_core.domain.ids import FileToken, RawId
 from fluxki_core.domain.traffic import MAX_SUBJECT, Account, Inbound, InboundFile, Nature, Refs
@@ -163,8 +164,8 @@ async def _prepared(core: Core, inbound: Inbound, raw: StoredRaw) -> Understood:
     if html is None:
         body, removed = await _heavy(from_text, text), frozenset[str]()
     else:
-        cleaned = await _heavy(clean, storable(html))
-        body, removed = replace_cids(cleaned.html, cids), cleaned.removed
+        cleaned = await _heavy(partial(clean, names=cids), storable(html))
+        body, removed = cleaned.html, cleaned.removed
     return Understood(
         inbound=inbound,
         subject=" ".join(storable(inbound.subject).split())[:MAX_SUBJECT],

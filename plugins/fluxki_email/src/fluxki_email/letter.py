@@ -13,13 +13,15 @@ _FONT = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;
 _QUOTE = "margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex"
 _TAG = re.compile(r"<[A-Za-z/!][^>]*>")
 _BLOCK_END = re.compile(r"<br\s*/?>|</(?:p|div|li|tr|h[1-6])>", re.IGNORECASE)
-_CID_IMAGE = re.compile(r"<img\b[^>]*?\ssrc=[\"']?cid:[^>]*>", re.IGNORECASE)
-_SHOWN = re.compile(r"(<img\b[^>]*?\ssrc=)([\"'])cid:([^\"'<>\s]+)\2", re.IGNORECASE)
+# Stored HTML is cleaned: within its tags ">" stands only at the end, and values are in double quotes.
+_NO_DATA_IMAGE = re.compile(r'<img\b(?![^>]*\ssrc="data:)[^>]*>', re.IGNORECASE)
+_SHOWN = re.compile(r'(<img\b[^>]*?\ssrc=)"cid:([^"<>\s]+)"', re.IGNORECASE)
+_REMOTE = re.compile(r'(<img\b[^>]*?\s)data-remote-src="', re.IGNORECASE)
 
 
 def shown_tokens(body_html: str) -> frozenset[str]:
     """The tokens of the files that the stored HTML shows by `src="cid:TOKEN"`."""
-    return frozenset(match[3] for match in _SHOWN.finditer(body_html))
+    return frozenset(match[2] for match in _SHOWN.finditer(body_html))
 
 
 def plain_body(outgoing: Outgoing, signature: str, zone: tzinfo) -> str:
@@ -62,24 +64,28 @@ def introduction(quoted: Quoted, zone: tzinfo) -> str:
 
 
 def _quote_html(quoted: Quoted, zone: tzinfo) -> str:
-    body = _CID_IMAGE.sub("", quoted.body_html)
+    # Files are not sent again, and what the cleaner kept from loading has no address to show.
+    body = _NO_DATA_IMAGE.sub("", quoted.body_html)
     if not body or len(body) > QUOTE_HTML_LIMIT:
         body = _lines_as_html(_cut(quoted.body_text))
     return (
-        f'<div class="gmail_quote gmail_quote_container"><div dir="ltr" class="gmail_attr" style="{_FONT}">'
+        f'<div class="gmail_quote gmail_quote_container" style="margin-top:16px;{_FONT}">'
+        '<div dir="ltr" class="gmail_attr" style="color:#57606a">'
         f"{html.escape(introduction(quoted, zone))}<br></div>\n"
         f'<blockquote class="gmail_quote" style="{_QUOTE}">{body}</blockquote></div>'
     )
 
 
 def _with_images(body: str, content_ids: Mapping[str, str]) -> str:
+    """The agent's own images: files by their Content-ID, and those on the web, which only our pages hold back."""
+
     def name(match: re.Match[str]) -> str:
-        known = content_ids.get(match[3])
+        known = content_ids.get(match[2])
         if known is None:
             return match[0]
         return f'{match[1]}"cid:{known}" style="max-width:100%;height:auto"'
 
-    return _SHOWN.sub(name, body)
+    return _SHOWN.sub(name, _REMOTE.sub(r'\1src="', body))
 
 
 def _cut(text: str) -> str:
