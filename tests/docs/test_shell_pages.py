@@ -25,7 +25,7 @@ def test_the_quick_start_takes_a_mail_through_to_the_finished_ticket(tmp_path: P
 
     assert done.code == 0, done.printed
     assert '"state":"finished"' in done.printed
-    letter = (tmp_path / "smtp.log").read_text()
+    letter = (tmp_path / "var" / "smtp.log").read_text()
     assert "To: Maria Souza <maria@escola.example>" in letter
     assert "[#1]" in letter
 
