@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from fluxki_core.domain.errors import Forbidden, NotFound
+from fluxki_core.domain.errors import Forbidden, NoChannel, NotFound
 from fluxki_core.domain.events import (
     DeliveryDiscarded,
     DeliveryFailed,
@@ -12,13 +12,14 @@ from fluxki_core.domain.events import (
     DeliveryUncertain,
     MessageSent,
 )
-from fluxki_core.domain.ids import DeliveryId, TicketId
+from fluxki_core.domain.ids import DeliveryId, RawId, TicketId
 from fluxki_core.domain.people import SYSTEM
 from fluxki_core.domain.permissions import PermissionLevel
 from fluxki_core.domain.tickets import DeliveryState, DeliveryView
 from fluxki_core.domain.traffic import Outgoing, SendLater, SendRejected, SendUncertain, Sent
-from fluxki_core.services import accounts, delivering
+from fluxki_core.services import accounts, delivering, raw
 from fluxki_core.services.desk import CoreDesk
+from fluxki_core.storage.queries import deliveries
 from house import House
 from paper import letter
 
@@ -296,3 +297,33 @@ async def test_troubled_deliveries_are_listed_page_by_page(house: House) -> None
     rest = await ana.deliveries(first[-1].id, 2)
     assert [each.state for each in (*first, *rest)] == [FAILED] * 3
     assert len({each.id for each in (*first, *rest)}) == 3
+
+
+async def test_what_waits_for_a_removed_account_fails_where_people_see_it(house: House) -> None:
+    ana, number = await served(house, "Olá")
+    account = await accounts.find(house.core, "Papel")
+    await raw.put(house.core, account.id, (letter(text="Ainda não lida"),))
+
+    await accounts.remove(house.core, SYSTEM, account.id)
+
+    delivery = await only(house, number)
+    assert delivery.state is FAILED
+    assert "was removed" in delivery.reason
+    assert len(await house.happened(DeliveryFailed, number)) == 1
+    assert [each.id for each in await ana.deliveries(DeliveryId(0))] == [delivery.id]
+    with pytest.raises(NoChannel, match="write the message again"):
+        await ana.retry_delivery(delivery.id)
+    [parked] = await house.system.parked(RawId(0))
+    assert await house.system.replay([]) == []
+    with pytest.raises(NotFound, match="removed"):
+        await house.system.replay([parked["id"]])
+    assert await house.system.discard_parked([parked["id"]]) == [parked["id"]]
+
+
+@pytest.mark.sqlite_only  # the plans of an empty PostgreSQL say nothing
+async def test_looking_for_trouble_reads_no_history(house: House) -> None:
+    for asked in (deliveries.any_lapsed(house.clock()), deliveries.troubled(SYSTEM, DeliveryId(0), 50)):
+        plan = await house.core.unit.read(asked._replace(template=f"EXPLAIN QUERY PLAN {asked.template}"))
+        steps = [str(row["detail"]) for row in plan]
+        assert not [each for each in steps if each in ("SCAN delivery", "SCAN d")], steps
+        assert not [each for each in steps if "rowid>" in each], steps

@@ -1,6 +1,8 @@
 """What a request becomes when it arrives: its contact, its ticket, its message and its files."""
 
 import asyncio
+import base64
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,8 +19,9 @@ from fluxki_core.domain.tickets import (
     Query,
 )
 from fluxki_core.domain.traffic import Nature, Outcome, RawMessage
-from fluxki_core.services import accounts, directory
+from fluxki_core.services import accounts, directory, receiving
 from fluxki_core.services.directory import ContactDraft, CustomerDraft
+from fluxki_core.storage.statements import sql
 from house import House, opened_house
 from paper import CounterPlugin, ListeningPlugin, PaperPlugin, ParrotPlugin, letter
 
@@ -204,8 +207,10 @@ async def test_pages_of_tickets_and_messages_lose_and_repeat_nothing(house: Hous
         if after is None:
             break
     assert texts == ["0", *(f"mais {each}" for each in range(5))]
-    with pytest.raises(Invalid, match="cursor"):
-        await house.system.tickets(Query(cursor="nada"))
+    far = [("9999-12-31T23:59:59-14:00", 1), ("0001-01-01T00:00:00Z", 1), ("2026-11-22T00:00:00Z", 1 << 70)]
+    for wrong in ("nada", *(base64.urlsafe_b64encode(json.dumps(each).encode()).decode() for each in far)):
+        with pytest.raises(Invalid, match="cursor"):
+            await house.system.tickets(Query(cursor=wrong))
 
 
 async def test_a_date_of_the_future_counts_as_now(house: House) -> None:
@@ -330,3 +335,21 @@ async def test_only_admins_and_channels_put_letters_in_or_see_what_is_parked(hou
     assert taken.outcome is Outcome.ACCEPTED
     with pytest.raises(NotFound, match="Papel"):
         await house.paper.desk.take_in("Papelão", [letter()])
+
+
+async def test_letters_handed_over_while_workers_take_in_are_taken_in_once(house: House) -> None:
+    account, over = await accounts.find(house.core, "Papel"), asyncio.Event()
+
+    async def working() -> None:
+        while not over.is_set():
+            await receiving.work(house.core, account)
+            await asyncio.sleep(0)
+
+    workers = [asyncio.create_task(working()) for _ in range(3)]
+    for number in range(20):
+        await house.take_in(*[letter(text=f"{number} {each}", key=f"{number} {each}") for each in range(5)])
+    over.set()
+    await asyncio.gather(*workers)
+
+    [row] = await house.core.unit.read(sql("SELECT count(*) AS n FROM message"))
+    assert row["n"] == 100

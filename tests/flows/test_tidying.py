@@ -4,8 +4,11 @@ import os
 import time
 
 import pytest
+from fluxki_core.domain.ids import RawId
 from fluxki_core.domain.kinds import Visibility
+from fluxki_core.domain.people import SYSTEM
 from fluxki_core.domain.tickets import Reply
+from fluxki_core.services import accounts, raw
 from fluxki_core.services.tidying import tidy
 from fluxki_core.services.unit import Replayed
 from house import House
@@ -39,3 +42,14 @@ async def test_what_a_killed_process_left_half_done_goes_after_a_day(house: Hous
 
     assert not old.exists()
     assert new.exists()
+
+
+async def test_what_came_to_rest_in_a_removed_account_is_given_up_where_people_see_it(house: House) -> None:
+    account = await accounts.find(house.core, "Papel")
+    await accounts.remove(house.core, SYSTEM, account.id)
+    await raw.put(house.core, account.id, (letter(),))
+
+    await tidy(house.core)
+
+    [parked] = await house.system.parked(RawId(0))
+    assert "was removed" in parked["error"]

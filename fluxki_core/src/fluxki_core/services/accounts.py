@@ -14,6 +14,7 @@ from fluxki_core.domain.traffic import Account, ChannelHealth
 from fluxki_core.hooks.manifest import Channel
 from fluxki_core.services.catalog import named
 from fluxki_core.services.core import Core
+from fluxki_core.services.stranding import give_up
 from fluxki_core.storage.errors import UniqueViolation
 from fluxki_core.storage.queries import accounts, deliveries, events, people
 from fluxki_core.storage.queries.base import from_json, insert, to_json, update
@@ -157,12 +158,13 @@ async def change(core: Core, actor: Actor, account: AccountId, wanted: AccountCh
 
 
 async def remove(core: Core, actor: Actor, account: AccountId) -> None:
-    """The account takes in and sends no more; its messages stay."""
+    """The account takes in and sends no more; its messages stay. What was on its way is given up, visibly."""
     require_admin(actor)
 
     def script() -> Steps[None]:
         yield from _held(account)
         yield update("account", account, active=False, is_default=False)
+        yield from give_up(core.unit.now(), account)
         yield _changed(core, actor, account, "removed")
 
     await core.unit.run("account", script)

@@ -8,7 +8,7 @@ from secrets import token_hex
 
 import structlog
 
-from fluxki_core.domain.errors import FluxkiError, NotFound, PluginError, Unavailable
+from fluxki_core.domain.errors import FluxkiError, NoChannel, NotFound, PluginError, Unavailable
 from fluxki_core.domain.events import (
     DeliveryDiscarded,
     DeliveryFailed,
@@ -23,6 +23,7 @@ from fluxki_core.domain.tickets import DeliveryState, DeliveryView
 from fluxki_core.domain.traffic import Account, Outgoing, SendLater, SendRejected, SendUncertain, Sent
 from fluxki_core.services.core import Core
 from fluxki_core.services.outgoing import compose
+from fluxki_core.services.stranding import UNSENT
 from fluxki_core.services.understanding import MAX_REASON, storable
 from fluxki_core.storage.queries import accounts, deliveries, events, messages, tickets
 from fluxki_core.storage.statements import Row, Steps
@@ -261,6 +262,8 @@ async def retry(core: Core, actor: Actor, delivery: DeliveryId) -> DeliveryView:
 
     def script() -> Steps[DeliveryView]:
         row = yield from _held(actor, delivery, "send it again")
+        if not row["active"]:
+            raise NoChannel(UNSENT)
         if not (yield deliveries.hurry(delivery, now)) and not (yield deliveries.requeue(delivery, now)):
             raise NotFound("This delivery is not waiting, failed or uncertain; there is nothing to send again.")
         retried = DeliveryRetried(message=row["message_id"], delivery=delivery)

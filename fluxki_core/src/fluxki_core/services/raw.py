@@ -102,5 +102,5 @@ async def _set(core: Core, actor: Actor, raws: list[RawId], state: str, action: 
 
     changed = await core.unit.run("parked", script)
     if raws and not changed:
-        raise NotFound("None of these is parked.")
+        raise NotFound("None of these is parked, or their account was removed.")
     return changed

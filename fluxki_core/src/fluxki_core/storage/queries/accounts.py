@@ -13,6 +13,15 @@ def accounts() -> Statement:
     return sql(f"SELECT {_ACCOUNT} FROM account WHERE active ORDER BY id")
 
 
+def removed() -> Statement:
+    """Accounts that are gone while something of theirs is on its way."""
+    return sql(
+        "SELECT a.id FROM account a WHERE NOT a.active AND ("
+        "EXISTS (SELECT 1 FROM delivery d WHERE d.account_id = a.id AND d.state = 'queued')"
+        " OR EXISTS (SELECT 1 FROM raw r WHERE r.account_id = a.id AND r.state = 'waiting')) ORDER BY a.id"
+    )
+
+
 def by_id(account: AccountId) -> Steps[Row | None]:
     return (yield from one(sql(f"SELECT {_ACCOUNT} FROM account WHERE active AND id = {{}}", account)))
 

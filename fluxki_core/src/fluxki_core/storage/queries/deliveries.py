@@ -16,6 +16,14 @@ _HEAD_OF_LANE = (
 )
 
 
+# The first half names the partial index, which SQLite would not take for the second alone.
+_UNDER_WAY = "{0}state IN ('queued', 'started') AND {0}state = 'started'"
+_TROUBLED = (
+    "d.id IN (SELECT id FROM delivery WHERE state IN ('failed', 'uncertain')"
+    " UNION ALL SELECT id FROM delivery WHERE state = 'queued' AND attempts > 0)"
+)
+
+
 def accounts_due(now: datetime, channels: tuple[str, ...]) -> Statement:
     """The accounts that have something to send now."""
     return sql(
@@ -77,20 +85,30 @@ def lapsed(now: datetime, limit: int) -> Statement:
     """Started deliveries whose holder is gone, held by this transaction."""
     return sql(
         "SELECT d.id, d.message_id, m.ticket_id, d.lease_token FROM delivery d JOIN message m ON m.id = d.message_id"
-        " WHERE d.state = 'started' AND d.lease_until < {} ORDER BY d.id LIMIT {} FOR UPDATE OF d SKIP LOCKED",
+        f" WHERE {_UNDER_WAY.format('d.')} AND d.lease_until < {{}} ORDER BY d.id LIMIT {{}}"
+        " FOR UPDATE OF d SKIP LOCKED",
         *(now, limit),
     )
 
 
 def any_lapsed(now: datetime) -> Statement:
     """A row if there is a started delivery whose holder is gone."""
-    return sql("SELECT id FROM delivery WHERE state = 'started' AND lease_until < {} LIMIT 1", now)
+    return sql(f"SELECT id FROM delivery WHERE {_UNDER_WAY.format('')} AND lease_until < {{}} LIMIT 1", now)
 
 
 def hurry_all(account: AccountId, now: datetime) -> Statement:
     """Tries all that waits of an account now, since its settings were changed."""
     return sql(
         "UPDATE delivery SET due_at = {} WHERE account_id = {} AND state = 'queued' AND due_at > {}", now, account, now
+    )
+
+
+def fail_all(account: AccountId, now: datetime, reason: str) -> Statement:
+    """Gives up all that waits of a removed account; gives back id, message_id and ticket_id of each."""
+    return sql(
+        "UPDATE delivery SET state = 'failed', reason = {}, changed_at = {} WHERE account_id = {} AND state = 'queued'"
+        " RETURNING id, message_id, (SELECT m.ticket_id FROM message m WHERE m.id = delivery.message_id) AS ticket_id",
+        *(reason, now, account),
     )
 
 
@@ -117,12 +135,12 @@ def discard(delivery: DeliveryId, now: datetime) -> Statement:
 
 
 def place(delivery: DeliveryId) -> Steps[Row | None]:
-    """The delivery as it is shown, and its ticket's department."""
+    """The delivery as it is shown, its ticket's department, and whether its account is still there (`active`)."""
     return (
         yield from one(
             sql(
-                f"SELECT {_DELIVERY}, t.department_id FROM delivery d JOIN message m ON m.id = d.message_id"
-                " JOIN ticket t ON t.id = m.ticket_id WHERE d.id = {}",
+                f"SELECT {_DELIVERY}, t.department_id, a.active FROM delivery d JOIN message m ON m.id = d.message_id"
+                " JOIN ticket t ON t.id = m.ticket_id JOIN account a ON a.id = d.account_id WHERE d.id = {}",
                 delivery,
             )
         )
@@ -133,7 +151,7 @@ def troubled(actor: Actor, after: DeliveryId, limit: int) -> Statement:
     """Deliveries that need a person, or are waiting for another try, of the tickets that the actor may see."""
     conditions = [
         ("d.id > {}", (after,)),
-        ("(d.state IN ('failed', 'uncertain') OR (d.state = 'queued' AND d.attempts > 0))", ()),
+        (_TROUBLED, ()),
         *([] if sees_all(actor) else [seen_by(actor)]),
     ]
     text, args = where(conditions)

@@ -175,12 +175,13 @@ def uploaded(agent: AgentId | None, tokens: tuple[FileToken, ...]) -> Steps[list
     """The agent's own uploads among the tokens that no message holds yet, held by this transaction."""
     if not tokens:
         return []
+    own = "agent_id IS NULL" if agent is None else "agent_id = {}"
     return (
         yield sql(
-            f"SELECT id, {_FILE} FROM file WHERE token IN ({marks(tokens)}) AND agent_id = {{}} AND message_id IS NULL"
+            f"SELECT id, {_FILE} FROM file WHERE token IN ({marks(tokens)}) AND {own} AND message_id IS NULL"
             " ORDER BY id FOR UPDATE",
             *tokens,
-            agent,
+            *(() if agent is None else (agent,)),
         )
     )
 

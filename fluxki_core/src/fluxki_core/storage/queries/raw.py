@@ -23,27 +23,27 @@ def put(
 def accounts_waiting(now: datetime) -> Statement:
     """The accounts that have raw messages which nobody is working on."""
     return sql(
-        "SELECT DISTINCT account_id FROM raw WHERE state = 'waiting' AND (lease_until IS NULL OR lease_until < {})", now
+        "SELECT a.id AS account_id FROM account a WHERE EXISTS (SELECT 1 FROM raw r WHERE r.account_id = a.id"
+        " AND r.state = 'waiting' AND (r.lease_until IS NULL OR r.lease_until < {})) ORDER BY a.id",
+        now,
     )
 
 
 def claim(account: AccountId, now: datetime, token: str, until: datetime, limit: int) -> Steps[list[Row]]:
-    """The account's oldest waiting messages, leased; none while another process works on the account's.
+    """The account's oldest waiting messages, leased; none while another process works on one of them.
 
     One batch an account at a time keeps the order in which they came. A message whose process ended before comes
     alone: were it the cause, it must not take the whole batch with it again.
     """
     yield sql("SELECT id FROM account WHERE id = {} FOR UPDATE", account)
-    busy = yield from one(
-        sql(
-            "SELECT id FROM raw WHERE state = 'waiting' AND account_id = {} AND lease_until >= {} LIMIT 1", account, now
-        )
-    )
-    if busy:
-        return []
+    # Under lock, since `claim_keys` may be at them: only the oldest are looked at, however many wait.
     rows = yield sql(
-        f"SELECT {_RAW} FROM raw WHERE state = 'waiting' AND account_id = {{}} ORDER BY id LIMIT {{}}", account, limit
+        f"SELECT {_RAW}, lease_until FROM raw WHERE state = 'waiting' AND account_id = {{}} ORDER BY id LIMIT {{}}"
+        " FOR UPDATE",
+        *(account, limit),
     )
+    if any(row["lease_until"] is not None and row["lease_until"] >= now for row in rows):
+        return []
     rows = _unsuspected(rows)
     yield from _lease(rows, token, until)
     return rows
@@ -114,10 +114,27 @@ def parked(after: RawId, limit: int) -> Statement:
     )
 
 
+def park_all(account: AccountId, now: datetime, error: str) -> Statement:
+    """Parks what waits of an account and nobody works on."""
+    return sql(
+        "UPDATE raw SET state = 'parked', error = {}, lease_token = NULL, lease_until = NULL WHERE account_id = {}"
+        " AND state = 'waiting' AND (lease_until IS NULL OR lease_until < {})",
+        *(error, account, now),
+    )
+
+
 def set_parked(raws: list[RawId], state: str) -> Statement:
-    """Replays ("waiting") or discards ("discarded") parked messages; all of them when none is named."""
+    """Replays ("waiting") or discards ("discarded") parked messages; all of them when none is named.
+
+    Those of a removed account are not replayed: nobody would take them in.
+    """
     some = f" AND id IN ({marks(raws)})" if raws else ""
-    return sql(f"UPDATE raw SET state = {{}}, attempts = 0 WHERE state = 'parked'{some} RETURNING id", state, *raws)
+    there = " AND EXISTS (SELECT 1 FROM account a WHERE a.id = raw.account_id AND a.active)"
+    return sql(
+        f"UPDATE raw SET state = {{}}, attempts = 0 WHERE state = 'parked'{some}{there if state == 'waiting' else ''}"
+        " RETURNING id",
+        *(state, *raws),
+    )
 
 
 def count_parked() -> Statement:

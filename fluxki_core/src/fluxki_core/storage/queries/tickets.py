@@ -211,6 +211,6 @@ def read_cursor(cursor: str) -> tuple[datetime, int]:
         at, record = msgspec.json.decode(raw, type=tuple[datetime, int])
     except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
         raise Invalid({"cursor": "Use the “next” of a page as it was given."}) from error
-    if at.tzinfo is None:
+    if at.tzinfo is None or not 1970 <= at.year <= 9000 or abs(record) >= 1 << 63:
         raise Invalid({"cursor": "Use the “next” of a page as it was given."})
     return at, record
