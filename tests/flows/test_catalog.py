@@ -1,5 +1,6 @@
 """What analyses are made of, as an admin sets it up: classifications, keywords and questions."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -98,3 +99,16 @@ async def test_d4_a_question_is_asked_in_its_place_and_for_what_exists(house: Ho
     nowhere = catalog.QuestionDraft(text="Qual?", type=text, classification=ClassificationId(999))
     with pytest.raises(Invalid, match="classification"):
         await catalog.put_question(core, SYSTEM, nowhere)
+
+
+async def test_two_classifications_moved_below_each_other_at_once_make_no_ring(house: House) -> None:
+    for number in range(10):
+        one = await catalog.put_classification(house.core, SYSTEM, f"A{number}", None)
+        other = await catalog.put_classification(house.core, SYSTEM, f"B{number}", None)
+        await asyncio.gather(
+            catalog.put_classification(house.core, SYSTEM, "A", other.id, one.id),
+            catalog.put_classification(house.core, SYSTEM, "B", one.id, other.id),
+            return_exceptions=True,
+        )
+        parents = {each.id: each.parent for each in await catalog.classifications(house.core)}
+        assert (parents[one.id], parents[other.id]) != (other.id, one.id)

@@ -229,3 +229,14 @@ async def test_an_account_is_checked_by_its_channel(house: House) -> None:
     paper = (await accounts.find(house.core, "Papel")).id
     health = await accounts.check(house.core, SYSTEM, paper)
     assert (health.ok, health.lines) == (True, ("paper is patient",))
+
+
+async def test_d38_a_blocked_contact_stays_so_with_another_address(house: House) -> None:
+    draft = ContactDraft(name="Spam", emails=("a@spam.example",), blocked=True)
+    contact = await directory.put_contact(house.core, SYSTEM, draft)
+    moved = await directory.put_contact(
+        house.core, SYSTEM, ContactDraft(name="Spam", emails=("b@spam.example",)), contact.id
+    )
+    assert moved.blocked
+    freed = ContactDraft(name="Spam", emails=("b@spam.example",), blocked=False)
+    assert not (await directory.put_contact(house.core, SYSTEM, freed, contact.id)).blocked

@@ -188,3 +188,18 @@ async def test_a_contact_uses_nothing_of_the_agents_desk(house: House) -> None:
     ):
         with pytest.raises(Forbidden):
             await order
+
+
+async def test_what_a_plugin_uploads_is_its_own_to_send_and_no_contacts_to_see(house: House) -> None:
+    ana = await house.agent()
+    number = await house.analyzed_ticket(ana)
+    plugin = house.system.as_(Actor(kind=ActorKind.PLUGIN, name="robot"))
+    file = await plugin.upload("a.txt", "text/plain", b"a")
+
+    for kind in (ActorKind.CONTACT, ActorKind.AGENT):
+        with pytest.raises(NotFound):
+            await house.system.as_(Actor(kind=kind, name="Maria", agent=ana.actor.agent, contact=None)).file(file.id)
+    with pytest.raises(NotFound):
+        await house.system.as_(Actor(kind=ActorKind.CONTACT, name="Maria")).file(file.id)
+    message = await plugin.reply(Reply(ticket=number, body_text="Segue", files=(file.id,)))
+    assert [each.id for each in message.attachments] == [file.id]

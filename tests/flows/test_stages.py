@@ -328,3 +328,18 @@ async def test_d8_only_admins_set_lists_and_only_of_what_exists(house: House) ->
     await catalog.set_stages(house.core, SYSTEM, house.classifications["Dúvida"], drafts)
     changed = (await house.happened(SettingsChanged))[-1]
     assert (changed.sort, changed.record) == ("stages", house.classifications["Dúvida"])
+
+
+async def test_d40_s27_a_finished_ticket_stays_so_with_the_stage_that_it_has_in_a_new_list(house: House) -> None:
+    ana = await house.agent()
+    number = await house.analyzed_ticket(ana)
+    await ana.finish(number)
+    stages = await house.list_of("Dúvida", "Novo", "Fazendo", "Feito")
+    await house.analyze(ana, number)
+    assert await stands(house, number) == ("Novo", TicketState.FINISHED)
+
+    await house.reply(ana, number, stage=stages["Novo"])
+    assert await stands(house, number) == ("Novo", TicketState.FINISHED)
+
+    await house.reply(ana, number, stage=stages["Fazendo"])
+    assert await stands(house, number) == ("Fazendo", TicketState.OPEN)

@@ -99,6 +99,12 @@ def test_mail_15_tokens_are_found_in_ids_then_addresses_then_the_body() -> None:
     assert [ref.ticket for ref in refs.tokens] == [1, 2, 3, 4]
 
 
+def test_mail_14_of_tokens_in_the_body_the_newest_counts_first_wherever_it_stands() -> None:
+    body = "obrigado\r\n> Olá\r\n> > antes\r\n> > [fk.5.1.ok]\r\n> [fk.9.2.ok]"
+
+    assert [ref.message for ref in understood(mail(body=body)).refs.tokens] == [9, 5]
+
+
 def test_mail_15_a_token_hidden_in_html_alone_is_found() -> None:
     html = 'Content-Type: text/html\r\n\r\n<p>oi</p><div style="font-size:1px">[fk.5.5.ok]</div>'
     kind, body = multipart("alternative", "Content-Type: text/plain\r\n\r\noi", html)

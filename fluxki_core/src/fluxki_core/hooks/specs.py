@@ -3,7 +3,8 @@
 declare   `def`; a plugin that fails here is off, and the reason is shown.
 address   `async def`, called on the one plugin that owns the channel; failure is handled by the caller as said there.
 announce  `async def`, called after the commit, at least once for each event (tell repeats by `event.id`); one that
-          raises or takes longer than 30 s is retried with growing pauses, without holding up any other.
+          raises or takes longer than 30 s is retried with growing pauses; others wait for one that hangs once,
+          not at every event.
 """
 
 from fluxki_core.domain.events import (

@@ -23,6 +23,7 @@ from fluxki_core.storage.statements import Statement, Steps, marks, sql
 T = TypeVar("T")
 MAX_NAME = 120
 CHUNK = 200
+_TREE = sql("SELECT id FROM classification ORDER BY id FOR UPDATE")
 
 
 class QuestionDraft(Struct, frozen=True, kw_only=True):
@@ -86,6 +87,8 @@ async def put_classification(
 
 
 def _check_parent(parent: ClassificationId | None, record: ClassificationId | None) -> Steps[None]:
+    # The whole tree is held: two moves at once, each right by itself, can close a ring.
+    yield _TREE
     parents = {each.id: each.parent for each in (yield from judging.classifications())}
     if parent is not None and parent not in parents:
         raise Invalid({"parent": "Choose a classification that exists."})
@@ -101,6 +104,8 @@ async def remove(core: Core, actor: Actor, sort: str, record: int) -> None:
     require_admin(actor)
 
     def script() -> Steps[None]:
+        if sort == "classification":
+            yield _TREE
         yield from _present(sort, record)
         if sort == "classification":
             below = yield from one(sql("SELECT id FROM classification WHERE parent_id = {} AND active", record))

@@ -16,8 +16,8 @@ class CoreSettings(Struct, frozen=True, kw_only=True):
     """What the core needs to know of the deployment.
 
     `reopen_days`: a contact's answer reopens a finished standard ticket within so many days, later ones open a new
-    one linked to it (SPEC D9). Times in seconds: `parse_seconds` and `send_seconds` limit a channel's calls,
-    `announce_seconds` an announce hook's.
+    one linked to it (SPEC D9). Times in seconds: `parse_seconds`, `send_seconds` and `check_seconds` limit a channel's
+    calls, `announce_seconds` an announce hook's.
     """
 
     data_dir: Path
@@ -34,7 +34,7 @@ class CoreSettings(Struct, frozen=True, kw_only=True):
 
 
 class Core(Struct, frozen=True, kw_only=True):
-    """`holder` names this process in leases.."""
+    """`holder` names this process in leases."""
 
     unit: Unit
     horizon: Horizon

@@ -279,8 +279,8 @@ async def put_contact(core: Core, actor: Actor, draft: ContactDraft, record: Con
         elif not (yield from people.customers(0, 1, customer_id)):
             raise Invalid({"customer": "Choose a customer that exists."})
         kept = yield from _contact(now, name, customer_id, known, addresses)
-        if draft.blocked is not None:
-            yield people.set_blocked(kept, draft.blocked)
+        blocked = any(each.blocked for each in known) if draft.blocked is None else draft.blocked
+        yield people.set_blocked(kept, blocked)
         yield noted(core, actor, "contact", kept, "added" if record is None else "changed")
         return (yield from people.contacts(0, 1, kept))[0]
 

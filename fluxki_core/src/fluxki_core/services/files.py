@@ -8,8 +8,8 @@ from secrets import token_hex
 from msgspec import Struct
 
 from fluxki_core.domain.errors import Invalid, NotFound
-from fluxki_core.domain.ids import FileToken
-from fluxki_core.domain.people import Actor
+from fluxki_core.domain.ids import AgentId, FileToken
+from fluxki_core.domain.people import Actor, ActorKind
 from fluxki_core.domain.permissions import PermissionLevel, level, require, require_agent
 from fluxki_core.domain.tickets import FileView
 from fluxki_core.services.core import Core
@@ -73,7 +73,7 @@ async def place(core: Core, actor: Actor, token: FileToken) -> Placed:
 
     def steps() -> Steps[Placed]:
         row = yield from messages.file_place(token)
-        if row is None or (row["message_id"] is None and row["agent_id"] != actor.agent):
+        if row is None or (row["message_id"] is None and not _is_own(row["agent_id"], actor)):
             raise NotFound("There is no such file, or it belongs to a ticket that you cannot see.")
         if row["message_id"] is not None:
             joined = yield from tickets.joined_level(row["ticket_id"], actor)
@@ -81,3 +81,8 @@ async def place(core: Core, actor: Actor, token: FileToken) -> Placed:
         return Placed(view=messages.file_view(row), path=core.files.existing(row["sha256"]))
 
     return await core.unit.look(steps)
+
+
+def _is_own(uploader: AgentId | None, actor: Actor) -> bool:
+    """What a plugin or the system uploaded has no agent, which does not make it a contact's."""
+    return uploader == actor.agent and actor.kind is not ActorKind.CONTACT

@@ -90,6 +90,8 @@ def choose_steps(now: datetime, actor: Actor, ticket: Locked, stage: StageId) ->
         raise Invalid({"stage": "A chat has no stages; finish it instead."})
     stages = yield from judging.stage_list(ticket.classification_id)
     chosen = stages.choose(stage)
+    if ticket.state is TicketState.FINISHED and chosen.id == ticket.stage_id:
+        return  # only another stage opens it again (SPEC D40), wherever a change of list has put it
     if chosen.id == stages.last.id and ticket.analysis_id is None:
         raise AnalysisRequired("Analyse this ticket before finishing it, or finish it without analysis with a reason.")
     yield from enter(now, actor, ticket, stages, chosen)

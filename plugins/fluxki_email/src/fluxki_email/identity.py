@@ -86,14 +86,14 @@ def message_id_of(headers: Headers) -> str | None:
 def refs_of(headers: Headers, subject: str, bodies: Iterable[str], verify: Callable[[str], SignedRef | None]) -> Refs:
     """What the mail says about its conversation (CHANNELS 14, 15); at most `MAX_REFS` of each kind are looked at.
 
-    Tokens: In-Reply-To and References from the newest, then plus-addresses, then `[token]` in the bodies.
+    Tokens: In-Reply-To and References from the newest, then plus-addresses, then `[token]` in the bodies from the
+    newest, whose place there says nothing: a letter's own stands below all that it quotes.
     """
     ids = list(dict.fromkeys(_ids(headers)))[:MAX_REFS]
-    verified: dict[str, SignedRef] = {}
-    for token in list(dict.fromkeys(_tokens(headers, ids, bodies)))[:MAX_REFS]:
-        ref = verify(token)
-        if ref is not None:
-            verified[token] = ref
+    named = list(dict.fromkeys(_tokens(headers, ids)))[:MAX_REFS]
+    written = [token for token in dict.fromkeys(_tokens_in(bodies)) if token not in named][: MAX_REFS - len(named)]
+    verified, quoted = _verified(named, verify), _verified(written, verify)
+    verified |= sorted(quoted.items(), key=lambda item: item[1].message, reverse=True)
     number = _TAG.search(subject)
     forward = bool(_FORWARD.match(subject))
     return Refs(
@@ -117,13 +117,21 @@ def _token_of(outside_id: str) -> str | None:
     return found[1] if found else None
 
 
-def _tokens(headers: Headers, ids: Iterable[str], bodies: Iterable[str]) -> Iterator[str]:
+def _verified(tokens: Iterable[str], verify: Callable[[str], SignedRef | None]) -> dict[str, SignedRef]:
+    found = {token: verify(token) for token in tokens}
+    return {token: ref for token, ref in found.items() if ref is not None}
+
+
+def _tokens(headers: Headers, ids: Iterable[str]) -> Iterator[str]:
     yield from filter(None, map(_token_of, ids))
     for name in ("to", "cc", "delivered-to", "x-original-to", "envelope-to"):
         for value in headers.all(name):
             if "+" in value:
                 found = (_TOKEN_ADDRESS.match(one.address.lower()) for one in mailboxes(value))
                 yield from (match[1] for match in found if match)
+
+
+def _tokens_in(bodies: Iterable[str]) -> Iterator[str]:
     for body in bodies:
         if "[fk." in body:
             yield from _TOKEN_IN_TEXT.findall(body)
