@@ -327,3 +327,26 @@ async def test_looking_for_trouble_reads_no_history(house: House) -> None:
         steps = [str(row["detail"]) for row in plan]
         assert not [each for each in steps if each in ("SCAN delivery", "SCAN d")], steps
         assert not [each for each in steps if "rowid>" in each], steps
+
+
+async def test_faults_of_the_account_do_not_use_up_the_tries_of_its_deliveries(house: House) -> None:
+    ana, number = await served(house, "1")
+    tried: list[int] = []
+
+    async def sending(outgoing: Outgoing) -> Sent:
+        tried.append(outgoing.attempt)
+        if len(tried) < 4:
+            raise SendLater(house.clock() + timedelta(minutes=1), "senha recusada", account_wide=True)
+        if len(tried) == 4:
+            raise SendLater(house.clock() + timedelta(minutes=1), "tente mais tarde")
+        return await house.paper.send(outgoing)
+
+    house.paper.sending = sending
+    for _ in range(5):
+        await house.send()
+        if len(tried) == 1:
+            assert [each.reason for each in await ana.deliveries(DeliveryId(0))] == ["senha recusada"]
+        house.clock.pass_(minutes=2)
+
+    assert tried == [1, 1, 1, 1, 2]
+    assert await states(house, number) == [SENT]

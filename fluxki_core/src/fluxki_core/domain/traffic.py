@@ -196,12 +196,17 @@ class Sent(Struct, frozen=True, kw_only=True):
 
 
 class SendLater(Exception):
-    """Not now. `account_wide` pauses everything of the account until `until` (aware UTC), else only this lane."""
+    """Not now. `account_wide` pauses everything of the account until `until` (aware UTC), else only this lane.
 
-    def __init__(self, until: datetime, reason: str, *, account_wide: bool = False) -> None:
+    Unless this delivery itself was `tried`, the call does not count among its attempts; a fault of the whole account
+    never does.
+    """
+
+    def __init__(self, until: datetime, reason: str, *, account_wide: bool = False, tried: bool = True) -> None:
         super().__init__(reason)
         self.until = until
         self.account_wide = account_wide
+        self.tried = tried and not account_wide
 
 
 class SendRejected(Exception):

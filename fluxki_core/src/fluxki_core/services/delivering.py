@@ -125,7 +125,7 @@ async def _postpone(core: Core, account: Account, outgoing: Outgoing, token: str
     until, reason = _again_at(now, later.until), _reason(later)
 
     def script() -> Steps[None]:
-        changed = yield deliveries.postpone(outgoing.delivery, token, now, until, reason)
+        changed = yield deliveries.postpone(outgoing.delivery, token, now, until, reason, tried=later.tried)
         if not changed or not later.account_wide:
             return
         if not (yield accounts.pause(account.id, account.generation, until, reason)):
@@ -141,7 +141,7 @@ async def _unprepared(core: Core, row: Row, token: str, error: Exception) -> Non
 
     def script() -> Steps[None]:
         if isinstance(error, Unavailable):
-            yield deliveries.postpone(delivery, token, now, now + timedelta(seconds=30), _reason(error))
+            yield deliveries.postpone(delivery, token, now, now + timedelta(seconds=30), _reason(error), tried=False)
             return
         place = yield from deliveries.place(delivery)
         if place and (yield deliveries.settle(delivery, token, now, DeliveryState.FAILED, None, _reason(error))):

@@ -18,7 +18,7 @@ LONGEST_WAIT = timedelta(hours=1)
 # While a whole account waits for a repair, it should not take an hour to see that it was made.
 LONGEST_ACCOUNT_WAIT = timedelta(minutes=10)
 _DETAIL_LIMIT = 300
-_LOGIN_REQUIRED = 530  # RFC 4954 §6
+LOGIN_REQUIRED = 530  # RFC 4954 §6
 
 NO_HOST = "No mail server is set: set smtp_host of the account"
 BAD_CA_FILE = "The file of the certificate authority cannot be read: check smtp_ca_file"
@@ -50,15 +50,13 @@ def wait(attempt: int, longest: timedelta = LONGEST_WAIT) -> timedelta:
     return min(doubled, longest) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret depends on it
 
 
-def account_later(now: datetime, attempt: int, reason: str) -> SendLater:
-    """The account must be repaired or its server come back; nothing is lost meanwhile."""
-    return SendLater(now + wait(attempt, LONGEST_ACCOUNT_WAIT), reason, account_wide=True)
+def account_later(now: datetime, faults: int, reason: str) -> SendLater:
+    """The account must be repaired or its server come back; `faults` of it came one after the other, from 1."""
+    return SendLater(now + wait(faults, LONGEST_ACCOUNT_WAIT), reason, account_wide=True)
 
 
 def refusal(code: int, words: str, reason: str, now: datetime, attempt: int) -> SendLater | SendRejected:
     """What a reply other than success to MAIL, RCPT, DATA or the message means; `words` are for a permanent one."""
-    if code == _LOGIN_REQUIRED:
-        return account_later(now, attempt, f"{LOGIN_REFUSED} — {reason}")
     if code >= 500:
         return SendRejected(f"{words} — {reason}")
     return put_off(f"{LATER} — {reason}", now, attempt)

@@ -13,6 +13,8 @@ from fluxki_email.connection import Maybe, NoConnection, Timeouts, connect, hand
 from fluxki_email.replies import (
     BAD_ADDRESS,
     BUSY,
+    LOGIN_REFUSED,
+    LOGIN_REQUIRED,
     LOST,
     MAYBE,
     NEEDS_UTF8,
@@ -63,6 +65,7 @@ class Sender:
         self._client: aiosmtplib.SMTP | None = None
         self._closing: asyncio.TimerHandle | None = None
         self._lock = asyncio.Lock()
+        self._faults = 0  # of the account, one after the other
 
     async def send(self, outgoing: Outgoing, message: bytes) -> Sent:
         """Hands one composed message to the server for its one recipient.
@@ -119,7 +122,7 @@ class Sender:
             async with asyncio.timeout(self._timeouts.turn):
                 await self._lock.acquire()
         except TimeoutError:
-            raise SendLater(self._now() + BUSY_WAIT, BUSY) from None
+            raise SendLater(self._now() + BUSY_WAIT, BUSY, tried=False) from None
 
     async def _transaction(
         self, outgoing: Outgoing, sender: str, recipient: str, message: bytes
@@ -129,7 +132,7 @@ class Sender:
             await client.rcpt(recipient, encoding="utf-8")
             reply = await hand_over(client, message, self._timeouts.of(message))
         except NoConnection as error:
-            raise account_later(self._now(), outgoing.attempt, str(error)) from error
+            raise self._account_later(str(error)) from error
         except aiosmtplib.SMTPSenderRefused as error:
             raise self._refusal(outgoing, error.code, error.message, REFUSED_SENDER) from error
         except aiosmtplib.SMTPRecipientRefused as error:
@@ -138,6 +141,7 @@ class Sender:
             raise put_off(LOST, self._now(), outgoing.attempt) from error
         except Maybe as error:
             raise SendUncertain(MAYBE) from error
+        self._faults = 0
         if not 200 <= reply.code < 300:
             raise self._refusal(outgoing, reply.code, reply.message, REFUSED_MESSAGE)
         return reply
@@ -169,7 +173,14 @@ class Sender:
         return client
 
     def _refusal(self, outgoing: Outgoing, code: int, text: str, words: str) -> SendLater | SendRejected:
-        return refusal(code, words, server_text(code, text, self.account), self._now(), outgoing.attempt)
+        reason = server_text(code, text, self.account)
+        if code == LOGIN_REQUIRED:
+            return self._account_later(f"{LOGIN_REFUSED} — {reason}")
+        return refusal(code, words, reason, self._now(), outgoing.attempt)
+
+    def _account_later(self, reason: str) -> SendLater:
+        self._faults += 1
+        return account_later(self._now(), self._faults, reason)
 
     def _keep_open(self) -> None:
         if self._closing is not None:

@@ -20,7 +20,7 @@ _HEAD_OF_LANE = (
 _UNDER_WAY = "{0}state IN ('queued', 'started') AND {0}state = 'started'"
 _TROUBLED = (
     "d.id IN (SELECT id FROM delivery WHERE state IN ('failed', 'uncertain')"
-    " UNION ALL SELECT id FROM delivery WHERE state = 'queued' AND attempts > 0)"
+    " UNION ALL SELECT id FROM delivery WHERE state = 'queued' AND (attempts > 0 OR reason <> ''))"
 )
 
 
@@ -73,11 +73,15 @@ def settle(
     )
 
 
-def postpone(delivery: DeliveryId, token: str, now: datetime, due_at: datetime, reason: str) -> Statement:
+def postpone(
+    delivery: DeliveryId, token: str, now: datetime, due_at: datetime, reason: str, *, tried: bool
+) -> Statement:
+    """Queues it again; unless it was `tried`, the attempt that its claim counted is taken back."""
     return sql(
         "UPDATE delivery SET state = 'queued', due_at = {}, reason = {}, lease_token = NULL, lease_until = NULL,"
-        " changed_at = {} WHERE id = {} AND lease_token = {} AND state = 'started' RETURNING id",
-        *(due_at, reason, now, delivery, token),
+        " attempts = attempts - {}, changed_at = {}"
+        " WHERE id = {} AND lease_token = {} AND state = 'started' RETURNING id",
+        *(due_at, reason, 0 if tried else 1, now, delivery, token),
     )
 
 
