@@ -40,7 +40,7 @@ from fluxki_core.services import (
 )
 from fluxki_core.services.core import Core
 from fluxki_core.services.unit import Once
-from fluxki_core.storage.queries import events, messages, tickets
+from fluxki_core.storage.queries import events, listing, messages, tickets
 from fluxki_core.storage.statements import Row, Steps
 
 
@@ -89,7 +89,7 @@ class CoreDesk:
         return await receiving.take_in(self.core, account, items)
 
     async def tickets(self, query: Query) -> Page[Summary]:
-        found, following = await self.core.unit.look(lambda: tickets.page(query, self.actor))
+        found, following = await self.core.unit.look(lambda: listing.page(query, self.actor))
         return Page(found, following)
 
     async def ticket(self, number: TicketId) -> Ticket:

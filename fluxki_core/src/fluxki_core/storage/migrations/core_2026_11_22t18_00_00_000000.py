@@ -25,7 +25,8 @@ INDEXES = {
     "raw_waiting": "INDEX {} ON raw (account_id, id) WHERE state = 'waiting'",
     "raw_parked": "INDEX {} ON raw (id) WHERE state = 'parked'",
     "ticket_open_activity": "INDEX {} ON ticket (last_activity_at DESC, id DESC) WHERE state = 'open'",
-    "ticket_open_department": "INDEX {} ON ticket (department_id, last_activity_at DESC, id DESC) WHERE state = 'open'",
+    "ticket_department": "INDEX {} ON ticket (department_id, state, last_activity_at DESC, id DESC)",
+    "ticket_kind": "INDEX {} ON ticket (kind, state, last_activity_at DESC, id DESC)",
     "ticket_open_stage": "INDEX {} ON ticket (stage_id) WHERE state = 'open'",
     "ticket_awaiting_analysis": "INDEX {} ON ticket (last_activity_at DESC, id DESC)"
     " WHERE state = 'open' AND kind = 'standard' AND analysis_id IS NULL",

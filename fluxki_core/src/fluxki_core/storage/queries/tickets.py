@@ -22,22 +22,22 @@ from fluxki_core.domain.ids import (
 )
 from fluxki_core.domain.kinds import Priority, TicketKind, TicketState
 from fluxki_core.domain.people import Actor
-from fluxki_core.domain.permissions import PermissionLevel, level, sees_all
-from fluxki_core.domain.tickets import Link, Named, Query, Summary, TakingPart, Ticket
-from fluxki_core.storage.queries.base import one, where
+from fluxki_core.domain.permissions import PermissionLevel, level
+from fluxki_core.domain.tickets import Link, Named, Summary, TakingPart, Ticket
+from fluxki_core.storage.queries.base import one
 from fluxki_core.storage.statements import Row, Statement, Steps, marks, sql
 
 _LOCKED = (
     "id, subject, kind, state, stage_id, resume_stage_id, classification_id, analysis_id, requester_id, customer_id,"
     " department_id, account_id, finished_at"
 )
-_SUMMARY = (
+SUMMARY = (
     "t.id, t.subject, t.kind, t.state, t.analysis_id, t.priority, t.created_at, t.last_activity_at,"
     " t.stage_id, s.name AS stage_name, t.classification_id, k.name AS classification_name,"
     " t.requester_id, c.name AS requester_name, t.customer_id, u.name AS customer_name,"
     " t.department_id, d.name AS department_name, a.channel"
 )
-_JOINS = (
+JOINS = (
     " JOIN contact c ON c.id = t.requester_id JOIN customer u ON u.id = t.customer_id"
     " JOIN department d ON d.id = t.department_id LEFT JOIN stage s ON s.id = t.stage_id"
     " LEFT JOIN classification k ON k.id = t.classification_id LEFT JOIN account a ON a.id = t.account_id"
@@ -88,6 +88,19 @@ def joined_level(ticket: TicketId, actor: Actor) -> Steps[PermissionLevel | None
     return PermissionLevel(row["level"]) if row else None
 
 
+def follow_up(ticket: TicketId) -> Steps[TicketId | None]:
+    """The newest ticket of the same requester that goes on where this one ended."""
+    row = yield from one(
+        sql(
+            "SELECT n.id FROM ticket_link l JOIN ticket n ON n.id = l.ticket_id JOIN ticket o ON o.id = l.other_id"
+            " WHERE l.other_id = {} AND l.reason = 'follows' AND n.requester_id = o.requester_id"
+            " ORDER BY n.id DESC LIMIT 1",
+            ticket,
+        )
+    )
+    return TicketId(row["id"]) if row else None
+
+
 def put_participant(ticket: TicketId, agent: AgentId, held: PermissionLevel, now: datetime) -> Statement:
     return sql(
         "INSERT INTO participant (ticket_id, agent_id, level, joined_at) VALUES ({}, {}, {}, {})"
@@ -103,7 +116,7 @@ def touch(ticket: TicketId, at: datetime) -> Statement:
 
 def read(ticket: TicketId, actor: Actor) -> Steps[Ticket]:
     """The ticket in full; raises `NotFound` for an actor who may not see it."""
-    row = yield from one(sql(f"SELECT {_SUMMARY} FROM ticket t{_JOINS} WHERE t.id = {{}}", ticket))
+    row = yield from one(sql(f"SELECT {SUMMARY} FROM ticket t{JOINS} WHERE t.id = {{}}", ticket))
     held = level(actor, row["department_id"], (yield from joined_level(ticket, actor))) if row else None
     if row is None or held is None:
         raise NotFound("There is no such ticket, or it belongs to a department that you are not in.")
@@ -119,7 +132,7 @@ def read(ticket: TicketId, actor: Actor) -> Steps[Ticket]:
         *(ticket, ticket),
     )
     return Ticket(
-        **msgspec.structs.asdict(_summary(row)),
+        **msgspec.structs.asdict(summary(row)),
         participants=tuple(
             TakingPart(agent=each["agent_id"], name=each["name"], level=PermissionLevel(each["level"]))
             for each in people
@@ -129,59 +142,18 @@ def read(ticket: TicketId, actor: Actor) -> Steps[Ticket]:
     )
 
 
-def page(query: Query, actor: Actor) -> Steps[tuple[list[Summary], str | None]]:
-    """A page of the tickets that the actor may see, newest activity first, and the cursor of the next."""
-    limit = max(1, min(query.limit, MAX_PAGE))
-    text, args = where(_conditions(query, actor))
-    rows = yield sql(
-        # The page is cut out of the one index first, so that no plan can begin with the names.
-        f"SELECT {_SUMMARY} FROM (SELECT * FROM ticket t{text} ORDER BY t.last_activity_at DESC, t.id DESC"
-        f" LIMIT {{}}) t{_JOINS} ORDER BY t.last_activity_at DESC, t.id DESC",
-        *args,
-        limit + 1,
-    )
-    found = [_summary(row) for row in rows[:limit]]
-    following = write_cursor(found[-1].last_activity_at, found[-1].number) if len(rows) > limit else None
-    return found, following
-
-
-def _conditions(query: Query, actor: Actor) -> list[tuple[str, tuple[Any, ...]]]:
-    # States stand in the text, since SQLite uses a partial index only for a condition that it can read there.
-    state = query.state or (TicketState.OPEN if query.requester is None and query.customer is None else None)
-    conditions: list[tuple[str, tuple[Any, ...]]] = []
-    if query.awaiting_analysis:
-        conditions.append(("t.state = 'open' AND t.kind = 'standard' AND t.analysis_id IS NULL", ()))
-    elif state is not None:
-        conditions.append((f"t.state = '{state.value}'", ()))
-    for column, value in (
-        ("kind", query.kind),
-        ("requester_id", query.requester),
-        ("customer_id", query.customer),
-        ("department_id", query.department),
-    ):
-        if value is not None:
-            conditions.append((f"t.{column} = {{}}", (value,)))
-    if query.mine:
-        conditions.append((_TAKES_PART, (actor.agent,)))
-    if not sees_all(actor):
-        conditions.append(seen_by(actor))
-    if query.cursor:
-        conditions.append(("(t.last_activity_at, t.id) < ({}, {})", read_cursor(query.cursor)))
-    return conditions
-
-
-_TAKES_PART = "EXISTS (SELECT 1 FROM participant p WHERE p.ticket_id = t.id AND p.agent_id = {})"
+TAKES_PART = "EXISTS (SELECT 1 FROM participant p WHERE p.ticket_id = t.id AND p.agent_id = {})"
 
 
 def seen_by(actor: Actor) -> tuple[str, tuple[Any, ...]]:
     """The condition on a ticket `t` that limits what an agent sees to their departments and where they take part."""
     departments = tuple(sorted(actor.departments))
     if not departments:
-        return _TAKES_PART, (actor.agent,)
-    return f"(t.department_id IN ({marks(departments)}) OR {_TAKES_PART})", (*departments, actor.agent)
+        return TAKES_PART, (actor.agent,)
+    return f"(t.department_id IN ({marks(departments)}) OR {TAKES_PART})", (*departments, actor.agent)
 
 
-def _summary(row: Row) -> Summary:
+def summary(row: Row) -> Summary:
     return Summary(
         number=row["id"],
         subject=row["subject"],
