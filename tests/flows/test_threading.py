@@ -6,7 +6,7 @@ import pytest
 from fluxki_core.domain.events import MessageReceived, StageChanged, TicketOpened, TicketReopened
 from fluxki_core.domain.ids import TicketId
 from fluxki_core.domain.kinds import TicketState
-from fluxki_core.domain.tickets import Link
+from fluxki_core.domain.tickets import FinishWithout, Link, NoAnalysisReason
 from fluxki_core.domain.traffic import RawItem, SignedRef
 from fluxki_core.services.desk import CoreDesk
 from house import House
@@ -242,3 +242,22 @@ async def test_an_answer_that_was_sent_before_the_end_and_came_after_it_reopens(
     await ana.finish(number)
     await house.take_in(letter(text="Ainda não", tokens=[token], sent_at=sent_at))
     assert (await house.ticket(number)).state is TicketState.OPEN
+
+
+async def test_d9_further_late_answers_go_on_in_the_ticket_that_the_first_one_opened(house: House) -> None:
+    ana = await house.agent()
+    old, token = await finished(house, ana)
+    house.clock.pass_(days=14, minutes=1)
+
+    new = await house.ticket_from(answer(house, text="voltou", tokens=[token]))
+    again = await house.ticket_from(answer(house, text="e de novo", tokens=[token]))
+    await ana.finish(new, FinishWithout(reason=NoAnalysisReason.OTHER))
+    reopened = await house.ticket_from(answer(house, text="e outra vez", tokens=[token]))
+    await ana.finish(new, FinishWithout(reason=NoAnalysisReason.OTHER))
+    house.clock.pass_(days=15)
+    third = await house.ticket_from(answer(house, text="um mês depois", tokens=[token]))
+
+    assert new != old
+    assert (again, reopened) == (new, new)
+    assert third not in (old, new)
+    assert (await house.ticket(third)).links == (Link(ticket=new, reason="follows"),)

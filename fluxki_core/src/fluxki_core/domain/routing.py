@@ -91,11 +91,12 @@ def route(
         if each.evidence is Evidence.SUBJECT and not (refs.is_reply and own):
             maybe = candidate.ticket
             continue
-        return _land(candidate, own=own, nature=nature, sent_at=sent_at, reopen_days=reopen_days)
+        return land(candidate, own=own, nature=nature, sent_at=sent_at, reopen_days=reopen_days)
     return Route(landing=Landing.NEW, maybe_related=maybe)
 
 
-def _land(candidate: Candidate, *, own: bool, nature: Nature, sent_at: datetime, reopen_days: int) -> Route:
+def land(candidate: Candidate, *, own: bool, nature: Nature, sent_at: datetime, reopen_days: int) -> Route:
+    """What arriving in this ticket means. `own`: the sender is its requester."""
     stranger = not own
     joins = Route(landing=Landing.JOIN, ticket=candidate.ticket, stranger=stranger)
     if candidate.state is not TicketState.FINISHED or stranger or nature is not Nature.PERSON:

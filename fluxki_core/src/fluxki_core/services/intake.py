@@ -11,7 +11,7 @@ from fluxki_core.domain.kinds import TRAITS, Priority, TicketKind, TicketState, 
 from fluxki_core.domain.people import Actor, ActorKind, company_domain
 from fluxki_core.domain.routing import Landing, Route
 from fluxki_core.domain.stages import after_answer
-from fluxki_core.domain.traffic import Account, Nature
+from fluxki_core.domain.traffic import Account, Inbound, Nature
 from fluxki_core.services.staging import reopen_steps
 from fluxki_core.services.understanding import Understood
 from fluxki_core.storage.queries import events, judging, messages, people, tickets
@@ -122,7 +122,26 @@ def _route(
         sent_at=_moment(at, inbound.sent_at),
         reopen_days=at.reopen_days,
     )
+    route = yield from _followed(at, route, inbound, held)
     return route, inbound.outside_id in by_outside, held
+
+
+def _followed(at: Context, route: Route, inbound: Inbound, held: dict[TicketId, Locked]) -> Steps[Route]:
+    """A late answer goes on in the ticket that an earlier late answer opened, if that one still takes it."""
+    while route.landing is Landing.FOLLOW and route.ticket is not None:
+        later = yield from tickets.follow_up(route.ticket)
+        if later is None:
+            break
+        held |= yield from tickets.lock_several((later,))
+        candidate = _candidate(held[later])
+        route = routing.land(
+            candidate,
+            own=candidate.requester == held[route.ticket].requester_id,
+            nature=inbound.nature,
+            sent_at=_moment(at, inbound.sent_at),
+            reopen_days=at.reopen_days,
+        )
+    return route
 
 
 def _candidate(ticket: Locked) -> routing.Candidate:
