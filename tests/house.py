@@ -78,8 +78,10 @@ class House:
         await self.look_up()
 
     async def look_up(self) -> None:
-        self.stages = {each.name: each.id for each in await catalog.stages(self.core) if each.classification is None}
-        self.classifications = {each.name: each.id for each in await catalog.classifications(self.core)}
+        self.stages = {
+            each.name: each.id for each in await catalog.stages(self.core, SYSTEM) if each.classification is None
+        }
+        self.classifications = {each.name: each.id for each in await catalog.classifications(self.core, SYSTEM)}
 
     async def agent(
         self, name: str = "Ana Lima", role: Role = Role.AGENT, departments: tuple[DepartmentId, ...] | None = None

@@ -155,13 +155,15 @@ class ParrotPlugin(PaperPlugin):
 class ListeningPlugin:
     """Hears every announcement."""
 
+    name = "listening"
+
     def __init__(self) -> None:
         self.heard: list[Event[Any]] = []
         self.failing: Callable[[Event[Any]], Awaitable[None]] | None = None
 
     @hookimpl
     def plugin_manifest(self) -> PluginManifest:
-        return PluginManifest(name="listening", version="1")
+        return PluginManifest(name=self.name, version="1")
 
     async def _hear(self, event: Event[Any]) -> None:
         if self.failing is not None:

@@ -28,7 +28,7 @@ from paper import letter
 
 
 async def no_questions(house: House) -> None:
-    for each in await catalog.questions(house.core):
+    for each in await catalog.questions(house.core, SYSTEM):
         await catalog.remove(house.core, SYSTEM, "question", each.id)
 
 
@@ -40,7 +40,7 @@ async def ask(house: House, type_: QuestionType, **more: Any) -> QuestionId:
 async def proposed(house: House, **what: str) -> list[str]:
     """Names of the keywords proposed for a letter."""
     ana = await house.agent()
-    names = {each.id: each.name for each in await catalog.keywords(house.core)}
+    names = {each.id: each.name for each in await catalog.keywords(house.core, SYSTEM)}
     window = await ana.analysis_window(await house.ticket_from(letter(**what)))
     return [names[each] for each in window.proposed]
 
@@ -136,7 +136,7 @@ async def test_d3_no_keyword_is_proposed_for_a_part_of_a_word_or_words_apart(hou
 
 async def test_d3_the_agent_confirms_removes_and_adds_keywords(house: House) -> None:
     ana, number = await house.agent(), await house.ticket_from(letter(text="Perdi a senha e o acesso"))
-    ids = {each.name: each.id for each in await catalog.keywords(house.core)}
+    ids = {each.name: each.id for each in await catalog.keywords(house.core, SYSTEM)}
     chosen = (ids["senha"], ids["boleto"])
     saved = await ana.analyze(
         SaveAnalysis(ticket=number, classification=house.classifications["Dúvida"], keywords=chosen)
@@ -147,7 +147,7 @@ async def test_d3_the_agent_confirms_removes_and_adds_keywords(house: House) -> 
 
 async def test_d3_a_keyword_counts_once_and_must_be_in_use(house: House) -> None:
     ana, number = await house.agent(), await house.ticket_from(letter())
-    ids = {each.name: each.id for each in await catalog.keywords(house.core)}
+    ids = {each.name: each.id for each in await catalog.keywords(house.core, SYSTEM)}
     twice = SaveAnalysis(
         ticket=number, classification=house.classifications["Dúvida"], keywords=(ids["senha"], ids["senha"])
     )

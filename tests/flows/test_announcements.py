@@ -15,7 +15,12 @@ from fluxki_core.services.announcing import PAUSES
 from house import House, opened_house
 from paper import ListeningPlugin, PaperPlugin, letter
 
-TWO = {"paper": PaperPlugin, "listening": ListeningPlugin, "also": ListeningPlugin}
+
+class AlsoListening(ListeningPlugin):
+    name = "also"
+
+
+TWO = {"paper": PaperPlugin, "listening": ListeningPlugin, "also": AlsoListening}
 
 
 def fail(plugin: ListeningPlugin, name: str, times: int = 1000) -> list[EventId]:

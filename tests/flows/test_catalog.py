@@ -18,13 +18,13 @@ async def test_a_classification_keyword_or_question_is_added_changed_and_removed
     added = await catalog.put_classification(core, SYSTEM, "  Troca  de peça ", house.classifications["Problema"])
     assert added.name == "Troca de peça"
     renamed = await catalog.put_classification(core, SYSTEM, "Troca", None, added.id)
-    assert renamed in await catalog.classifications(core)
+    assert renamed in await catalog.classifications(core, SYSTEM)
     await catalog.remove(core, SYSTEM, "classification", added.id)
-    assert renamed not in await catalog.classifications(core)
+    assert renamed not in await catalog.classifications(core, SYSTEM)
     keyword = await catalog.put_keyword(core, SYSTEM, "toner")
-    assert await catalog.put_keyword(core, SYSTEM, "cartucho", keyword.id) in await catalog.keywords(core)
+    assert await catalog.put_keyword(core, SYSTEM, "cartucho", keyword.id) in await catalog.keywords(core, SYSTEM)
     await catalog.remove(core, SYSTEM, "keyword", keyword.id)
-    assert "cartucho" not in [each.name for each in await catalog.keywords(core)]
+    assert "cartucho" not in [each.name for each in await catalog.keywords(core, SYSTEM)]
     await catalog.put_keyword(core, SYSTEM, "cartucho")
     changes = [(each.sort, each.action) for each in await house.happened(SettingsChanged)]
     assert changes[-7:] == [
@@ -92,10 +92,10 @@ async def test_d4_a_question_is_asked_in_its_place_and_for_what_exists(house: Ho
     text = QuestionType.TEXT
     late = await catalog.put_question(core, SYSTEM, catalog.QuestionDraft(text="Depois?", type=text, position=9))
     early = await catalog.put_question(core, SYSTEM, catalog.QuestionDraft(text="Antes?", type=text, position=-1))
-    asked = [each.id for each in await catalog.questions(core)]
+    asked = [each.id for each in await catalog.questions(core, SYSTEM)]
     assert (asked[0], asked[-1]) == (early.id, late.id)
     changed = await catalog.put_question(core, SYSTEM, catalog.QuestionDraft(text="Enfim?", type=text), late.id)
-    assert changed in await catalog.questions(core)
+    assert changed in await catalog.questions(core, SYSTEM)
     nowhere = catalog.QuestionDraft(text="Qual?", type=text, classification=ClassificationId(999))
     with pytest.raises(Invalid, match="classification"):
         await catalog.put_question(core, SYSTEM, nowhere)
@@ -110,5 +110,5 @@ async def test_two_classifications_moved_below_each_other_at_once_make_no_ring(h
             catalog.put_classification(house.core, SYSTEM, "B", one.id, other.id),
             return_exceptions=True,
         )
-        parents = {each.id: each.parent for each in await catalog.classifications(house.core)}
+        parents = {each.id: each.parent for each in await catalog.classifications(house.core, SYSTEM)}
         assert (parents[one.id], parents[other.id]) != (other.id, one.id)

@@ -22,13 +22,13 @@ async def test_an_agent_is_added_once_with_a_clean_address_and_the_default_depar
     )
     assert (added.email, added.name, added.active) == ("ana@desk.example", "Ana Lima", True)
     assert added.departments == (DepartmentId(1),)
-    assert await directory.agent_of(house.core, "ANA@desk.example") == added
+    assert await directory.agent_of(house.core, SYSTEM, "ANA@desk.example") == added
     with pytest.raises(Conflict):
         await directory.add_agent(
             house.core, SYSTEM, AgentDraft(email="ANA@desk.example", name="Outra", role=Role.AGENT)
         )
     with pytest.raises(NotFound):
-        await directory.agent_of(house.core, "ninguem@desk.example")
+        await directory.agent_of(house.core, SYSTEM, "ninguem@desk.example")
 
 
 @pytest.mark.parametrize(

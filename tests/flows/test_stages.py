@@ -22,7 +22,7 @@ async def stands(house: House, number: TicketId) -> tuple[str, TicketState]:
 
 async def names(house: House, classification: str | None) -> list[str]:
     record = house.classifications[classification] if classification else None
-    return [each.name for each in await catalog.stages(house.core) if each.classification == record]
+    return [each.name for each in await catalog.stages(house.core, SYSTEM) if each.classification == record]
 
 
 async def test_s27_the_stage_can_be_changed_while_replying(house: House) -> None:

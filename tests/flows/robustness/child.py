@@ -20,6 +20,7 @@ from flows.robustness.waiting import until
 from fluxki_core.domain.errors import Unavailable
 from fluxki_core.domain.events import Event
 from fluxki_core.domain.ids import AccountId, AgentId, TicketId
+from fluxki_core.domain.people import SYSTEM
 from fluxki_core.domain.tickets import Reply, SaveAnalysis
 from fluxki_core.domain.traffic import Account
 from fluxki_core.hooks import PluginManifest, hookimpl
@@ -102,7 +103,7 @@ async def answer(core: Core, order: Order) -> None:
     actor = await core.unit.look(lambda: people.actor_of(AgentId(order.agent)))
     assert actor is not None
     desk = CoreDesk(core, actor)
-    classification = (await catalog.classifications(core))[0].id
+    classification = (await catalog.classifications(core, SYSTEM))[0].id
     unanswered = sql(
         "SELECT t.id, t.analysis_id FROM ticket t WHERE t.id <= {} AND NOT EXISTS"
         " (SELECT 1 FROM message m WHERE m.ticket_id = t.id AND m.agent_id IS NOT NULL) ORDER BY t.id",

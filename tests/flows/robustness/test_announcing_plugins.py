@@ -15,7 +15,12 @@ from fluxki_core.storage.statements import Row, sql
 from house import House, opened_house
 from paper import ListeningPlugin, PaperPlugin, letter
 
-PLUGINS = {"paper": PaperPlugin, "listening": ListeningPlugin, "other": ListeningPlugin}
+
+class OtherPlugin(ListeningPlugin):
+    name = "other"
+
+
+PLUGINS = {"paper": PaperPlugin, "listening": ListeningPlugin, "other": OtherPlugin}
 
 
 @pytest.fixture

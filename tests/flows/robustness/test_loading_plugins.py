@@ -97,7 +97,7 @@ class ReadyRaises(Manifested):
         (OddManifest, "plugin_manifest gave dict, not a PluginManifest"),
         (ManifestRaises, "no manifest today"),
         (CannotBeMade, "no such library"),
-        (SameChannel, "declares the channel paper, which another plugin owns"),
+        (SameChannel, "declares the channel paper, which is declared already"),
     ],
 )
 def test_the_loader_refuses_a_plugin_that_cannot_work_by_name_and_cure(factory: Any, reason: str) -> None:

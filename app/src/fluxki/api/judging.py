@@ -28,7 +28,7 @@ class Classifications(Controller):
 
     @get(responses=READS)
     async def list_classifications(self, reader: NamedDependency[CoreDesk]) -> Page[Classification]:
-        return everything(await catalog.classifications(reader.core))
+        return everything(await catalog.classifications(reader.core, reader.actor))
 
     @post(responses=WRITES)
     async def add_classification(
@@ -75,7 +75,7 @@ class Questions(Controller):
 
     @get(responses=READS)
     async def list_questions(self, reader: NamedDependency[CoreDesk]) -> Page[Question]:
-        return everything(await catalog.questions(reader.core))
+        return everything(await catalog.questions(reader.core, reader.actor))
 
     @post(responses=WRITES)
     async def add_question(self, desk: NamedDependency[CoreDesk], data: JSONBody[QuestionBody]) -> Question:
@@ -103,7 +103,7 @@ class Keywords(Controller):
 
     @get(responses=READS)
     async def list_keywords(self, reader: NamedDependency[CoreDesk]) -> Page[Keyword]:
-        return everything(await catalog.keywords(reader.core))
+        return everything(await catalog.keywords(reader.core, reader.actor))
 
     @post(responses=WRITES)
     async def add_keyword(self, desk: NamedDependency[CoreDesk], data: JSONBody[KeywordBody]) -> Keyword:
@@ -142,7 +142,7 @@ class Stages(Controller):
 
     @get(responses=READS)
     async def list_stages(self, reader: NamedDependency[CoreDesk]) -> Page[Stage]:
-        return everything(await catalog.stages(reader.core))
+        return everything(await catalog.stages(reader.core, reader.actor))
 
     @put(responses=WRITES)
     async def set_stages(self, desk: NamedDependency[CoreDesk], data: JSONBody[StagesBody]) -> Page[Stage]:

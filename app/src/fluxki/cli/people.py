@@ -50,7 +50,7 @@ def add_token(console: Console, email: str, name: str) -> None:
     from fluxki_core.services import directory
 
     async def made(core: "Core") -> str:
-        owner = await directory.agent_of(core, email)
+        owner = await directory.agent_of(core, SYSTEM, email)
         return await directory.add_token(core, SYSTEM, owner.id, name)
 
     click.echo(console.with_core(made))

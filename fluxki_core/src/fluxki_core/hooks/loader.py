@@ -37,7 +37,7 @@ def load(enabled: Iterable[str] | None = None) -> Host:
             continue
         try:
             factories[name] = found[name].load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             off[name] = f"Plugin {name} cannot be imported: {type(error).__name__}: {error}"
     return assemble(factories, off)
 
@@ -78,13 +78,16 @@ def _admit(manager: pluggy.PluginManager, name: str, factory: Any) -> Plugin:
     manifest = hooks["plugin_manifest"]()
     if not isinstance(manifest, PluginManifest):
         raise PluginError(f"Plugin {name}: plugin_manifest gave {type(manifest).__name__}, not a PluginManifest.")
+    if manifest.name != name:
+        raise PluginError(f"Plugin {name} calls itself {manifest.name} in its manifest; use its entry point's name.")
     return Plugin(name=name, manifest=manifest, hooks=hooks)
 
 
 def _check_channels(plugin: Plugin, owned: set[str]) -> None:
-    for each in plugin.manifest.channels:
-        if each.key in owned:
-            raise PluginError(f"Plugin {plugin.name} declares the channel {each.key}, which another plugin owns.")
+    keys = [each.key for each in plugin.manifest.channels]
+    for key in keys:
+        if key in owned or keys.count(key) > 1:
+            raise PluginError(f"Plugin {plugin.name} declares the channel {key}, which is declared already.")
 
 
 def _check(plugin: str, name: str, implementation: Any) -> None:

@@ -11,7 +11,7 @@ from fluxki_core.domain.errors import Conflict, Invalid, NotFound
 from fluxki_core.domain.events import SettingsChanged, StageChanged
 from fluxki_core.domain.ids import ClassificationId, KeywordId, QuestionId, StageId, TicketId
 from fluxki_core.domain.people import Actor
-from fluxki_core.domain.permissions import require_admin
+from fluxki_core.domain.permissions import require_admin, require_agent
 from fluxki_core.domain.stages import Stage, StageDraft, check_list
 from fluxki_core.services.core import Core
 from fluxki_core.services.understanding import storable
@@ -58,7 +58,8 @@ async def unique(core: Core, name: str, script: Callable[[], Steps[T]]) -> T:
         raise Conflict("There is one of this name already; choose another name.") from error
 
 
-async def classifications(core: Core) -> list[Classification]:
+async def classifications(core: Core, actor: Actor) -> list[Classification]:
+    require_agent(actor)
     return await core.unit.look(judging.classifications)
 
 
@@ -123,7 +124,8 @@ def _present(sort: str, record: int) -> Steps[int]:
     return record
 
 
-async def keywords(core: Core) -> list[Keyword]:
+async def keywords(core: Core, actor: Actor) -> list[Keyword]:
+    require_agent(actor)
     return await core.unit.look(judging.keywords)
 
 
@@ -144,7 +146,8 @@ async def put_keyword(core: Core, actor: Actor, name: str, record: KeywordId | N
     return await unique(core, "keyword", script)
 
 
-async def questions(core: Core) -> list[Question]:
+async def questions(core: Core, actor: Actor) -> list[Question]:
+    require_agent(actor)
     return await core.unit.look(lambda: judging.questions(None, everything=True))
 
 
@@ -190,7 +193,8 @@ async def put_question(core: Core, actor: Actor, draft: QuestionDraft, record: Q
     return await core.unit.run("question", script)
 
 
-async def stages(core: Core) -> list[Stage]:
+async def stages(core: Core, actor: Actor) -> list[Stage]:
+    require_agent(actor)
     return await core.unit.look(judging.all_stages)
 
 
@@ -210,6 +214,7 @@ async def set_stages(
     def script() -> Steps[list[Stage]]:
         if classification is not None:
             yield from _present("classification", classification)
+            yield sql("SELECT id FROM classification WHERE id = {} FOR UPDATE", classification)
         yield from _write_list(classification, tidy)
         yield noted(core, actor, "stages", classification or 0, "changed")
         yield from _follow(now, actor, classification)

@@ -86,8 +86,9 @@ async def agents(core: Core, actor: Actor) -> list[Agent]:
     return await core.unit.look(people.agents)
 
 
-async def agent_of(core: Core, email: str) -> Agent:
+async def agent_of(core: Core, actor: Actor, email: str) -> Agent:
     """Raises `NotFound`."""
+    require_agent(actor)
     found = await core.unit.look(lambda: people.agents(email=email.strip().lower()))
     if not found:
         raise NotFound(f"There is no agent {email}; add one with “fluxki agent add”.")

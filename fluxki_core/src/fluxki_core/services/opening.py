@@ -1,5 +1,6 @@
 """Registering a ticket by hand, and changing a ticket's own fields."""
 
+import re
 from datetime import datetime
 
 import msgspec
@@ -20,6 +21,8 @@ from fluxki_core.storage.errors import UniqueViolation
 from fluxki_core.storage.queries import events, judging, people, tickets
 from fluxki_core.storage.queries.base import insert, one, update
 from fluxki_core.storage.statements import Steps, sql
+
+_EMAIL = re.compile(r"""[^\s@<>,;:"()\[\]\\]+@[^\s@<>,;:"()\[\]\\]+""")
 
 
 async def open_ticket(core: Core, actor: Actor, order: OpenTicket) -> Ticket:
@@ -115,10 +118,8 @@ def _new_requester(now: datetime, wanted: Requester) -> Steps[Contact]:
 
 
 def looks_like_email(value: str) -> bool:
-    """Whether mail could be sent there at all: one @ with something on both sides, no blanks or control characters."""
-    local, _, domain = value.strip().rpartition("@")
-    plain = value.strip().isprintable() and " " not in value.strip()
-    return bool(local and domain and plain and len(value) <= 320 and "@" not in local)
+    """Whether mail could be sent there at all: `local@domain` without blanks, controls and what needs quotes."""
+    return bool(_EMAIL.fullmatch(value.strip())) and value.strip().isprintable() and len(value) <= 320
 
 
 def _ticket(
