@@ -16,7 +16,7 @@ from fluxki_core.services.staging import follow_list, held_ticket
 from fluxki_core.storage.queries import events, judging, tickets
 from fluxki_core.storage.queries.base import insert, one, to_json, update
 from fluxki_core.storage.queries.tickets import Locked
-from fluxki_core.storage.statements import Steps, marks, sql
+from fluxki_core.storage.statements import Steps, sql
 
 
 class AnalysisWindow(Struct, frozen=True, kw_only=True):
@@ -114,11 +114,7 @@ def _check(order: SaveAnalysis) -> Steps[dict[str, object]]:
     if not (yield from judging.is_active("classification", order.classification)):
         raise Invalid({"classification": "Choose a classification that exists."})
     if order.keywords:
-        rows = yield sql(
-            f"SELECT id FROM keyword WHERE active AND id IN ({marks(order.keywords)})",  # noqa: S608
-            *order.keywords,
-        )
-        unknown = set(order.keywords) - {row["id"] for row in rows}
+        unknown = set(order.keywords) - {each.id for each in (yield from judging.keywords())}
         if unknown:
             raise Invalid({"keywords": f"There is no keyword {', '.join(map(str, sorted(unknown)))}."})
     return check_answers((yield from judging.questions(order.classification)), order.answers)

@@ -16,9 +16,9 @@ from fluxki_core.domain.stages import Stage, StageDraft, check_list
 from fluxki_core.services.core import Core
 from fluxki_core.services.understanding import storable
 from fluxki_core.storage.errors import UniqueViolation
-from fluxki_core.storage.queries import events, judging
+from fluxki_core.storage.queries import events, judging, tickets
 from fluxki_core.storage.queries.base import insert, one, to_json, update
-from fluxki_core.storage.statements import Statement, Steps, marks, sql
+from fluxki_core.storage.statements import Statement, Steps, sql
 
 T = TypeVar("T")
 MAX_NAME = 120
@@ -242,20 +242,7 @@ def _follow(now: datetime, actor: Actor, classification: ClassificationId | None
     """Open tickets whose stage is not in their list any more take the one of its name there, else the first."""
     list_ = yield from judging.stage_list(classification)
     ids = tuple(each.id for each in list_.stages)
-    of_list = "classification_id = {}"
-    args: tuple[int, ...] = (classification or 0,)
-    if classification is None:
-        of_list = (
-            "(classification_id IS NULL OR NOT EXISTS (SELECT 1 FROM stage o WHERE o.active"
-            " AND o.classification_id = ticket.classification_id))"
-        )
-        args = ()
-    rows = yield sql(
-        "SELECT id, stage_id FROM ticket WHERE state = 'open' AND kind = 'standard'"  # noqa: S608
-        f" AND {of_list} AND stage_id NOT IN ({marks(ids)}) ORDER BY id FOR UPDATE",
-        *args,
-        *ids,
-    )
+    rows = yield tickets.outside_list(classification, ids)
     for old in sorted({row["stage_id"] for row in rows}):
         stage = list_.keep((yield from judging.stage_name(old)))
         moved = [TicketId(row["id"]) for row in rows if row["stage_id"] == old]
@@ -264,13 +251,7 @@ def _follow(now: datetime, actor: Actor, classification: ClassificationId | None
 
 def _move_all(now: datetime, actor: Actor, moved: list[TicketId], old: StageId, stage: Stage) -> Steps[None]:
     changed = StageChanged(before=old, after=stage.id, waiting=stage.waiting)
-    # What still waits keeps the stage that it goes back to, which is found by its name then.
-    resume = "" if stage.waiting else ", resume_stage_id = NULL"
     for start in range(0, len(moved), CHUNK):
         some = moved[start : start + CHUNK]
-        yield sql(
-            f"UPDATE ticket SET stage_id = {{}}{resume} WHERE id IN ({marks(some)})",  # noqa: S608
-            stage.id,
-            *some,
-        )
+        yield tickets.put_into(some, stage)
         yield events.append_all(now, actor, [(each, changed) for each in some])

@@ -23,6 +23,7 @@ from fluxki_core.domain.ids import (
 from fluxki_core.domain.kinds import Priority, TicketKind, TicketState
 from fluxki_core.domain.people import Actor
 from fluxki_core.domain.permissions import PermissionLevel, level
+from fluxki_core.domain.stages import Stage
 from fluxki_core.domain.tickets import Link, Named, Summary, TakingPart, Ticket
 from fluxki_core.storage.queries.base import one
 from fluxki_core.storage.statements import Row, Statement, Steps, marks, sql
@@ -99,6 +100,30 @@ def follow_up(ticket: TicketId) -> Steps[TicketId | None]:
         )
     )
     return TicketId(row["id"]) if row else None
+
+
+def outside_list(classification: ClassificationId | None, stages: tuple[StageId, ...]) -> Statement:
+    """Open standard tickets of a list of stages (None: the default one) that stand in none of these, held."""
+    of_list = _DEFAULT_LIST if classification is None else "classification_id = {}"
+    args = () if classification is None else (classification,)
+    return sql(
+        "SELECT id, stage_id FROM ticket WHERE state = 'open' AND kind = 'standard'"
+        f" AND {of_list} AND stage_id NOT IN ({marks(stages)}) ORDER BY id FOR UPDATE",
+        *args,
+        *stages,
+    )
+
+
+_DEFAULT_LIST = (
+    "(classification_id IS NULL OR NOT EXISTS (SELECT 1 FROM stage o WHERE o.active"
+    " AND o.classification_id = ticket.classification_id))"
+)
+
+
+def put_into(tickets: list[TicketId], stage: Stage) -> Statement:
+    """Stands tickets in a stage. What still waits keeps the stage that it goes back to, found by its name then."""
+    resume = "" if stage.waiting else ", resume_stage_id = NULL"
+    return sql(f"UPDATE ticket SET stage_id = {{}}{resume} WHERE id IN ({marks(tickets)})", stage.id, *tickets)
 
 
 def put_participant(ticket: TicketId, agent: AgentId, held: PermissionLevel, now: datetime) -> Statement:
