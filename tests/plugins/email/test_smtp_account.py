@@ -48,6 +48,20 @@ async def test_a_wrong_password_stops_the_account_and_loses_nothing() -> None:
     assert (checked.ok, checked.text) == (False, str(caught.value))
 
 
+async def test_the_pause_of_a_broken_account_grows_with_its_faults_and_not_with_a_letters_tries() -> None:
+    script = Script(user="robo", password="certa")
+    pauses = []
+    async with smtp_server(script) as server, sender_to(server, smtp_user="robo", smtp_password="errada") as sender:
+        for _ in range(5):
+            with pytest.raises(SendLater) as caught:
+                await send(sender, outgoing(attempt=1))
+            assert not caught.value.tried
+            pauses.append(caught.value.until - NOW)
+
+    assert pauses[0] <= timedelta(minutes=1.2)
+    assert timedelta(minutes=8) <= pauses[-1] <= timedelta(minutes=12)
+
+
 async def test_the_right_password_is_taken() -> None:
     script = Script(user="robo", password=PASSWORD)
     async with smtp_server(script) as server, sender_to(server, smtp_user="robo", smtp_password=PASSWORD) as sender:

@@ -22,7 +22,8 @@ def list_plugins(console: Console) -> None:
     installed = loader.installed()
     host = loader.load(console.settings.plugins.enabled)
     for name in sorted({*installed, *host.off}):
-        version = installed[name].dist.version if name in installed and installed[name].dist else "-"  # type: ignore[union-attr]
+        package = installed[name].dist if name in installed else None
+        version = package.version if package else "-"
         on = name in host.plugins
         reason = "" if on else host.off.get(name, "not in plugins.enabled")
         click.echo("\t".join(each for each in (name, version, "on" if on else "off", reason) if each))
