@@ -135,3 +135,20 @@ async def test_no_event_is_skipped_whichever_of_two_transactions_commits_first(h
     assert await seen() == [low, high]
     await first.close()
     await second.close()
+
+
+@pytest.mark.postgres_only
+async def test_a_reader_begins_at_the_present_also_while_a_transaction_is_open(house: House, house_url: str) -> None:
+    await house.take_in(letter())
+    busy = await asyncpg.connect(house_url)
+    await busy.execute("BEGIN")
+    await busy.fetchval("SELECT pg_current_xact_id()")
+
+    waiting = asyncio.create_task(house.system.newest_event())
+    await asyncio.sleep(0.1)
+    await busy.execute("COMMIT")
+    await busy.close()
+
+    begin = await waiting
+    assert begin == await house.core.horizon.newest() > 0
+    assert await house.system.events(begin) == []

@@ -45,7 +45,7 @@ class Metrics:
         self._broken.set(
             sum(bool(row["receive_error"] or row["send_error"]) for row in await read(accounts.accounts()))
         )
-        self._event.set(await core.horizon.settled())
+        self._event.set(await core.horizon.newest())
         return generate_latest(self.registry)
 
 

@@ -71,7 +71,7 @@ async def _stream(request: ApiRequest, desk: CoreDesk, last: EventId) -> AsyncIt
     yield "retry: 2000\n\n"
     beat = loop.time() + HEARTBEAT
     while not stopping.is_set():
-        settled = await desk.newest_event()
+        settled = await desk.core.horizon.settled()
         found = await desk.events(last, BATCH)
         for each in found:
             last = each.id

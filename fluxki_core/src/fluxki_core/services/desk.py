@@ -77,8 +77,8 @@ class CoreDesk:
         return [events.event_of(row) for row in rows]
 
     async def newest_event(self) -> EventId:
-        """The event up to which none is missing: where a reader of what is to come begins."""
-        return await self.core.horizon.settled()
+        """Where a reader of what is to come begins."""
+        return await self.core.horizon.now()
 
     async def changed(self, seconds: float) -> None:
         """Waits until something may have happened, at most so long."""
