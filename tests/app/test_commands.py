@@ -44,6 +44,8 @@ def test_settings_that_cannot_be_are_told_in_one_line(deployment: Deployment) ->
     assert "no settings file" in deployment.error("--config", "missing.toml", "parked")
     assert "did you mean FLUXKI_WEB__PORT" in deployment.error("serve", FLUXKI_WEB__PROT="1")
     assert "at least 16 characters" in deployment.error("channels", FLUXKI_WEB__SECRET_KEY="short")
+    assert "less than 16 characters" in deployment.out("doctor", expect=1, FLUXKI_WEB__SECRET_KEY="short")
+    assert "data_dir: /proc/none is no folder" in deployment.error("migrate", FLUXKI_DATA_DIR="/proc/none")
 
 
 def test_migrate_brings_the_schema_up_to_date(tmp_path: Path, database_url: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from app.clients import Caller, Office, opened_office
@@ -11,6 +12,7 @@ from fluxki_core.services import directory
 from fluxki_core.services.directory import AgentChange
 from house import opened_house
 from servers.databases import Databases
+from structlog.testing import capture_logs
 
 SECURE = {
     "x-content-type-options": "nosniff",
@@ -88,6 +90,12 @@ async def test_json_of_another_shape_is_invalid(office: Office, body: bytes) -> 
     assert await ana.problem("POST", "/tickets", content=body) == (422, "invalid")
 
 
+async def test_what_is_missing_in_the_address_is_named(office: Office) -> None:
+    ana = await office.caller()
+    answer = await ana.raw("POST", "/attachments")
+    assert (answer.status_code, answer.json()["fields"]) == (422, {"name": "This is required."})
+
+
 async def test_a_body_that_is_too_large_is_refused(office: Office) -> None:
     ana = await office.caller()
     body = json.dumps({"subject": "x" * 6_000_000}).encode()
@@ -111,6 +119,30 @@ async def test_what_nobody_foresaw_is_told_without_details(office: Office) -> No
     answer = await ana.raw("GET", "/tickets")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     assert "gate" not in answer.text
+
+
+async def test_a_client_that_goes_away_within_its_body_is_no_fault_here(office: Office) -> None:
+    ana = await office.caller()
+    body = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return next(body)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope: Any = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/v1/tickets",
+        "query_string": b"",
+        "headers": [(b"authorization", ana.client.headers["Authorization"].encode())],
+    }
+    with capture_logs() as logged:
+        await office.app(scope, receive, send)
+    assert sent[0]["status"] == 400
+    assert [each["log_level"] for each in logged] == ["info"]
 
 
 @pytest.mark.postgres_only

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from fluxki.secret import FILE, secrets
-from fluxki.settings import KEYS, Database, Settings, Web, load
+from fluxki.settings import KEYS, Database, Settings, Web, load, without_password
 from fluxki_core.domain.errors import SettingsError
 
 
@@ -71,6 +71,10 @@ def test_a_file_is_named_by_option_or_environment(tmp_path: Path, monkeypatch: p
         ("[web]\nbase_url = 'desk'", "web.base_url: give the address"),
         ("[chat]\nlive_updates = 'all'", "chat.live_updates"),
         ("data_dir = 3", "data_dir"),
+        ("[web]\nbase_url = 'http://['", "web.base_url: give the address"),
+        ("[web]\nbase_url = 'http://desk:x'", "web.base_url: give the address"),
+        ("[database]\nurl = 'postgresql://u:p@[h/d'", "database.url: this is no address"),
+        ("[database]\nurl = 'postgresql://u:p@h:99999/d'", "database.url: this is no address"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_key(tmp_path: Path, text: str, says: str) -> None:
@@ -86,6 +90,7 @@ def test_what_cannot_be_is_refused_with_the_key(tmp_path: Path, text: str, says:
         ("FLUXKI_DATADIR", "x", "did you mean FLUXKI_DATA_DIR?"),
         ("FLUXKI_WEB__PORT", "many", "web.port (from FLUXKI_WEB__PORT)"),
         ("FLUXKI_CHAT__JOIN_ON_REPLY", "perhaps", "chat.join_on_reply"),
+        ("FLUXKI_DATA_DIR", "", "data_dir (from FLUXKI_DATA_DIR)"),
     ],
 )
 def test_what_cannot_be_in_the_environment(
@@ -120,6 +125,27 @@ def test_secrets_are_in_no_repr() -> None:
     assert "hunter2" not in repr(settings)
     assert "pa%20ss" not in repr(settings)
     assert "postgresql://u:***@h:5432/d" in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://h/d?password=hunter2&sslmode=require", "postgresql://h/d?password=***&sslmode=require"),
+        ("postgresql://u:hunter2#/@x@h/d", "postgresql://u:***@h/d"),
+        ("postgresql://u:hunter2@[h/d", "postgresql://u:***@[h/d"),
+        ("postgresql://u@h:1,i:2/d", "postgresql://u@h:1,i:2/d"),
+        ("sqlite:////srv/a:b@c/d.db", "sqlite:////srv/a:b@c/d.db"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert without_password(url) == shown
+
+
+def test_an_odd_password_is_not_repeated_and_several_hosts_are_fine(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as error:
+        load(written(tmp_path, "[database]\nurl = 'postgresql://u:hunter2/x@h/d'"), {})
+    assert "hunter2" not in str(error.value)
+    assert load(written(tmp_path, "[database]\nurl = 'postgresql://u@h:1,i:2/d'"), {}).database.url
 
 
 def test_the_secret_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Every error as a problem of RFC 9457, with the stable code of the domain's error."""
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -39,6 +40,9 @@ STATUS = {
 HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": RETRY_SECONDS}}
 # Names by which callers know what a handler calls otherwise, or what has no name at all.
 OUTSIDE = {"data": "", "ticket_state": "state", "idempotency_key": "Idempotency-Key", "last_event_id": "Last-Event-ID"}
+_MISSING = re.compile(r"Missing required \w+ parameter '(?P<name>[^']+)'")
+GONE = "client disconnected prematurely"  # Litestar's words, in an error 500
+DETAILS = {404: "There is nothing at this address.", 413: "The body is larger than this call takes."}
 CODES = {400: "invalid", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
@@ -121,16 +125,21 @@ def _of_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Respo
         return _of_domain(request, Invalid(_fields(error)))
     if isinstance(error, MethodNotAllowedException):
         return problem(405, "method_not_allowed", "This address does not take this method.", headers=_allow(request))
+    if error.detail == GONE:
+        # Nobody hears the answer, and it is no fault of this program: phones lose their network.
+        log.info("the client went away", method=request.method, path=request.url.path)
+        return problem(400, "invalid", "The body ended too early.")
     if error.status_code >= 500:
         return _unknown(request, error)
-    detail = "There is nothing at this address." if error.status_code == 404 else error.detail
+    detail = DETAILS.get(error.status_code, error.detail)
     return problem(error.status_code, CODES.get(error.status_code, "invalid"), detail, headers=error.headers)
 
 
 def _fields(error: ValidationException) -> dict[str, str]:
     found = [each for each in error.extra or [] if isinstance(each, dict)]
     if not found:
-        return {"": error.detail}
+        missing = _MISSING.match(error.detail)
+        return {missing["name"]: "This is required."} if missing else {"": error.detail}
     # What is missing is reported by its bare name.
     return {
         OUTSIDE.get(key, key): "This is required." if message == f"'{key}'" else message

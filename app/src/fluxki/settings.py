@@ -1,6 +1,7 @@
 """The deployment's settings: read from `fluxki.toml` and the environment, checked, never at import."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -18,6 +19,10 @@ CONFIG = "FLUXKI_CONFIG"
 PREFIX = "FLUXKI_"
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
+
+# All up to the last @, since a password that should have been percent-encoded may hold anything.
+_PASSWORD = re.compile(r"(://[^:/@]*):.*@", re.DOTALL)
+_PARAMETER = re.compile(r"([?&](?:ssl)?password=)[^&#]*", re.IGNORECASE)
 
 
 class Database(Struct, frozen=True, kw_only=True):
@@ -96,7 +101,7 @@ SECTIONS: dict[str, type[Struct]] = {
     for each in msgspec.structs.fields(Settings)
     if isinstance(each.type, type) and issubclass(each.type, Struct)
 }
-KEYS: dict[str, Any] = {"data_dir": str} | {
+KEYS: dict[str, Any] = {"data_dir": Annotated[str, Meta(min_length=1)]} | {
     f"{section}.{each.name}": each.type
     for section, struct in SECTIONS.items()
     for each in msgspec.structs.fields(struct)
@@ -127,10 +132,7 @@ def load(config: Path | None = None, environ: Mapping[str, str] | None = None) -
 
 def without_password(url: str) -> str:
     """A database's URL as it may be shown."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return url.replace(f":{parts.password}@", ":***@", 1)
+    return _PASSWORD.sub(r"\1:***@", _PARAMETER.sub(r"\1***", url))
 
 
 def _source(config: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -197,11 +199,28 @@ def _converted(key: str, value: Any, source: str) -> Any:
 
 
 def _checked(settings: Settings) -> Settings:
-    url = urlsplit(settings.web.base_url)
-    if url.scheme not in {"http", "https"} or not url.netloc or url.query or url.fragment:
+    if not _is_base(settings.web.base_url):
         raise SettingsError("web.base_url: give the address that people use, such as https://suporte.example.com.")
+    try:
+        database = urlsplit(settings.database.url)
+        if "," not in database.netloc:  # PostgreSQL's URLs may name several hosts, each with a port
+            _ = database.port
+    except ValueError:  # which may repeat a part of the password
+        raise SettingsError(
+            "database.url: this is no address; percent-encode what is special in its password, and give a port"
+            " of 0 to 65535."
+        ) from None
     try:
         ZoneInfo(settings.locale.timezone)
     except (OSError, ValueError, KeyError) as error:
         raise SettingsError("locale.timezone: give an IANA name, such as America/Sao_Paulo.") from error
     return settings
+
+
+def _is_base(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        _ = url.port
+    except ValueError:
+        return False
+    return url.scheme in {"http", "https"} and bool(url.netloc) and not (url.query or url.fragment)

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 
+from fluxki_core.domain.errors import SettingsError
 from fluxki_core.hooks import loader
 from fluxki_core.services.assembly import opened_core
 from fluxki_core.services.core import Core, CoreSettings
@@ -13,8 +14,14 @@ from fluxki.settings import Settings
 
 
 def engine_of(settings: Settings) -> Engine:
-    """The database's engine, not started; a SQLite file's folder is made."""
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """The database's engine, not started; a SQLite file's folder is made. Raises `SettingsError`."""
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"data_dir: {settings.data_dir} is no folder and cannot be made ({error.strerror});"
+            " name another, or give this user the right to make it."
+        ) from error
     return engine_for(settings.database_url, synchronous=settings.database.synchronous)
 
 
