@@ -56,3 +56,10 @@ async def test_metrics_are_for_this_machine_and_for_admins(office: Office) -> No
     for client, status in ((nobody, 403), (ana.client, 403), (bia.client, 200)):
         assert (await client.get("/metrics", headers=elsewhere)).status_code == status
     assert (await nobody.get("/metrics")).status_code == 200
+
+
+async def test_load_balancers_may_ask_with_head(office: Office) -> None:
+    client = await office.client()
+    for path in ("/healthz", "/readyz"):
+        answer = await client.head(path)
+        assert (answer.status_code, answer.content) == (200, b"")

@@ -101,3 +101,11 @@ async def test_d36_an_agent_of_no_department_is_told_why_nothing_can_be_register
     order = OpenTicket(subject="Boleto", kind=TicketKind.STANDARD, requester=Requester(name="João"), body="Ligou")
     with pytest.raises(Forbidden, match="department"):
         await nobody.open_ticket(order)
+
+
+async def test_names_and_subjects_are_one_line_without_control_characters(house: House) -> None:
+    ana = await house.agent()
+    requester = Requester(name="Maria\r\nBcc: a@b.example\x1b\x85")
+    order = OpenTicket(subject="Toner\x00\n novo", kind=TicketKind.STANDARD, requester=requester, body="Pediu.")
+    ticket = await ana.open_ticket(order)
+    assert (ticket.subject, ticket.requester.name) == ("Toner novo", "Maria Bcc: a@b.example")

@@ -10,13 +10,14 @@ from fluxki_core.domain.people import Role
 from fluxki_core.services.core import Core
 from fluxki_core.storage import migrating
 from fluxki_core.storage.statements import sql
-from litestar import Request, Response, get
+from litestar import HttpMethod, Request, Response, get, route
 from litestar.datastructures import State
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from fluxki.auth import Gate, bearer
 
+PROBED = (HttpMethod.GET, HttpMethod.HEAD)  # load balancers ask with either
 PATIENCE = 5.0  # seconds that the database has to answer
 
 
@@ -44,13 +45,13 @@ class Readiness:
         self._migrated = True
 
 
-@get("/healthz", include_in_schema=False)
+@route("/healthz", http_method=[*PROBED], include_in_schema=False)
 async def healthz() -> Alive:
     """Alive: says nothing of the database."""
     return Alive()
 
 
-@get("/readyz", include_in_schema=False)
+@route("/readyz", http_method=[*PROBED], include_in_schema=False)
 async def readyz(request: Request[Any, Any, State]) -> Alive:
     """Can serve: the database answers and has every migration."""
     await request.app.state.readiness.check()

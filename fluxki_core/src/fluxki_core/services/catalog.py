@@ -14,7 +14,7 @@ from fluxki_core.domain.people import Actor
 from fluxki_core.domain.permissions import require_admin, require_agent
 from fluxki_core.domain.stages import Stage, StageDraft, check_list
 from fluxki_core.services.core import Core
-from fluxki_core.services.understanding import storable
+from fluxki_core.services.understanding import one_line
 from fluxki_core.storage.errors import UniqueViolation
 from fluxki_core.storage.queries import events, judging, tickets
 from fluxki_core.storage.queries.base import insert, one, to_json, update
@@ -39,7 +39,7 @@ class QuestionDraft(Struct, frozen=True, kw_only=True):
 
 def named(name: str, path: str = "name", longest: int = MAX_NAME) -> str:
     """A name as it is stored; raises `Invalid` for none and for one too long."""
-    tidy = " ".join(storable(name).split())
+    tidy = one_line(name)
     if not 0 < len(tidy) <= longest:
         raise Invalid({path: f"Give a text of 1 to {longest} characters."})
     return tidy

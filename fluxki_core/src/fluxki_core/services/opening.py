@@ -16,7 +16,7 @@ from fluxki_core.domain.tickets import Change, OpenTicket, Requester, Ticket
 from fluxki_core.domain.traffic import MAX_SUBJECT, Nature
 from fluxki_core.services.core import Core
 from fluxki_core.services.staging import held_ticket
-from fluxki_core.services.understanding import MAX_NAME, storable
+from fluxki_core.services.understanding import MAX_NAME, one_line, storable
 from fluxki_core.storage.errors import UniqueViolation
 from fluxki_core.storage.queries import events, judging, people, tickets
 from fluxki_core.storage.queries.base import insert, one, update
@@ -28,7 +28,7 @@ _EMAIL = re.compile(r"""[^\s@<>,;:"()\[\]\\]+@[^\s@<>,;:"()\[\]\\]+""")
 async def open_ticket(core: Core, actor: Actor, order: OpenTicket) -> Ticket:
     """Registers a ticket with the request as noted for the contact; nothing is sent (SPEC D36)."""
     require_agent(actor)
-    subject = " ".join(storable(order.subject).split())
+    subject = one_line(order.subject)
     body = storable(order.body).strip()
     _check(subject, body)
     now = core.unit.now()
@@ -103,7 +103,7 @@ def _requester(now: datetime, wanted: Requester) -> Steps[Contact]:
 
 
 def _new_requester(now: datetime, wanted: Requester) -> Steps[Contact]:
-    name = storable(wanted.name or wanted.email or "").strip()[:MAX_NAME]
+    name = one_line(wanted.name or wanted.email or "")[:MAX_NAME]
     if not name:
         raise Invalid({"requester": "Give a contact, or at least a name."})
     if wanted.email is not None and not looks_like_email(wanted.email):
@@ -147,7 +147,7 @@ def _ticket(
 async def change(core: Core, actor: Actor, order: Change) -> Ticket:
     """Changes subject, department or priority (SPEC D35)."""
     now = core.unit.now()
-    subject = None if order.subject is None else " ".join(storable(order.subject).split())
+    subject = None if order.subject is None else one_line(order.subject)
     if subject is not None and not 0 < len(subject) <= MAX_SUBJECT:
         raise Invalid({"subject": f"Give a subject of 1 to {MAX_SUBJECT} characters."})
     values = {

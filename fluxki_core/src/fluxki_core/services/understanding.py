@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import io
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -23,6 +24,8 @@ from fluxki_core.storage.files import FileStore, Stored
 from fluxki_core.storage.statements import Row
 
 T = TypeVar("T")
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 TRIES = 3
 SMALL = 1 << 20  # bytes of a raw message
@@ -168,8 +171,8 @@ async def _prepared(core: Core, inbound: Inbound, raw: StoredRaw) -> Understood:
         body, removed = cleaned.html, cleaned.removed
     return Understood(
         inbound=inbound,
-        subject=" ".join(storable(inbound.subject).split())[:MAX_SUBJECT],
-        sender_name=storable(inbound.sender_name).strip()[:MAX_NAME] or inbound.sender.value[:MAX_NAME],
+        subject=one_line(inbound.subject)[:MAX_SUBJECT],
+        sender_name=one_line(inbound.sender_name)[:MAX_NAME] or inbound.sender.value[:MAX_NAME],
         body_html=body,
         body_text=text,
         notices=tuple(dict.fromkeys((*inbound.notices, *sorted(removed)))),
@@ -179,6 +182,11 @@ async def _prepared(core: Core, inbound: Inbound, raw: StoredRaw) -> Understood:
 
 async def _heavy(function: Callable[[str], T], text: str) -> T:
     return function(text) if len(text) <= IN_LOOP else await asyncio.to_thread(function, text)
+
+
+def one_line(text: str) -> str:
+    """A subject or name as it is stored: without line breaks and other control characters, blanks folded."""
+    return " ".join(_CONTROLS.sub(" ", storable(text)).split())
 
 
 def storable(text: str) -> str:
